@@ -1,0 +1,1 @@
+//! The `pizzapi` program as a library.

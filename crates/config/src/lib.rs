@@ -1,0 +1,1 @@
+//! The home directory, its files and the variables that override them.

@@ -1,0 +1,1 @@
+//! The daemon: starts agent sessions and terminals on a machine.

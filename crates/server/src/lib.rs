@@ -1,0 +1,1 @@
+//! The relay: accounts, namespaces, the durable session log and the web UI.

@@ -1,0 +1,1 @@
+//! Fakes, harness and waits shared by the tests.

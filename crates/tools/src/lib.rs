@@ -1,0 +1,1 @@
+//! Running commands and touching files, safely.
