@@ -1,1 +1,3 @@
 //! What crosses a wire: events, types, limits and versions.
+
+pub mod events;
