@@ -92,6 +92,38 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Maybe<T> {
     }
 }
 
+impl<T> ts_rs::IsOption for Maybe<T> {
+    type Inner = T;
+}
+
+impl<T: TS> TS for Maybe<T> {
+    type WithoutGenerics = Self;
+    type OptionInnerType = T;
+    const IS_OPTION: bool = true;
+
+    fn name(cfg: &ts_rs::Config) -> String {
+        Option::<T>::name(cfg)
+    }
+
+    fn inline(cfg: &ts_rs::Config) -> String {
+        Option::<T>::inline(cfg)
+    }
+
+    fn visit_dependencies(visitor: &mut impl ts_rs::TypeVisitor)
+    where
+        Self: 'static,
+    {
+        Option::<T>::visit_dependencies(visitor);
+    }
+
+    fn visit_generics(visitor: &mut impl ts_rs::TypeVisitor)
+    where
+        Self: 'static,
+    {
+        Option::<T>::visit_generics(visitor);
+    }
+}
+
 /// For optional members: a value of the wrong type counts as absent.
 pub fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
     let raw = Box::<RawValue>::deserialize(deserializer)?;
@@ -118,7 +150,8 @@ pub fn lenient_list_opt<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     Ok(read_list(raw.get()))
 }
 
-fn read_list<T: DeserializeOwned>(text: &str) -> Option<Vec<T>> {
+/// The well-formed entries of a list; `None` when it is no list.
+pub(crate) fn read_list<T: DeserializeOwned>(text: &str) -> Option<Vec<T>> {
     let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
     Some(items.into_iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect())
 }
@@ -126,6 +159,17 @@ fn read_list<T: DeserializeOwned>(text: &str) -> Option<Vec<T>> {
 /// For required members that older peers leave out or send as another type: the type's default then.
 pub fn or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserializer: D) -> Result<T, D::Error> {
     Ok(lenient(deserializer)?.unwrap_or_default())
+}
+
+/// For counts: any finite number, rounded; negative ones count as 0.
+pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = f64::deserialize(deserializer)?;
+    Ok(number.max(0.0).round() as u64)
+}
+
+/// For times: any number of milliseconds, rounded.
+pub fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixMs, D::Error> {
+    Ok(f64::deserialize(deserializer)?.round() as UnixMs)
 }
 
 /// A JSON object whose members are kept as text, in order. Of repeated keys the last counts.
@@ -420,6 +464,7 @@ pub(crate) fn tag_of<'a>(object: &'a str, member: &'static str) -> Option<Cow<'a
 ///
 /// * `name: T` is always there; `name: T | null` too, but may be `null` (`Option<T>`);
 /// * `name?: T` may be absent (`Option<T>`): `null` and values of the wrong type count as absent;
+/// * `name: [T]` and `name?: [T]` are lists read entry by entry: malformed entries are left out, what is no list is absent;
 /// * `name?: T | null` may be absent or `null`, and the difference matters ([`Maybe`]).
 ///
 /// Members are camelCase on the wire, unknown ones are ignored.
@@ -436,12 +481,28 @@ macro_rules! wire {
         $($meta)*
         pub struct $name { $($out)* }
     };
+    (@fields $meta:tt $name:ident [$($out:tt)*] $(#[$field_meta:meta])* $field:ident ? : [$type:ty], $($rest:tt)*) => {
+        $crate::json::wire!(@fields $meta $name [$($out)*
+            $(#[$field_meta])*
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[serde(deserialize_with = "crate::json::lenient_list_opt")]
+            #[ts(optional)]
+            pub $field: Option<Vec<$type>>,
+        ] $($rest)*);
+    };
+    (@fields $meta:tt $name:ident [$($out:tt)*] $(#[$field_meta:meta])* $field:ident : [$type:ty], $($rest:tt)*) => {
+        $crate::json::wire!(@fields $meta $name [$($out)*
+            $(#[$field_meta])*
+            #[serde(default, deserialize_with = "crate::json::lenient_list")]
+            pub $field: Vec<$type>,
+        ] $($rest)*);
+    };
     (@fields $meta:tt $name:ident [$($out:tt)*] $(#[$field_meta:meta])* $field:ident ? : $type:ty | null, $($rest:tt)*) => {
         $crate::json::wire!(@fields $meta $name [$($out)*
             $(#[$field_meta])*
             #[serde(default, skip_serializing_if = "crate::json::Maybe::is_absent")]
             #[serde(deserialize_with = "crate::json::lenient_maybe")]
-            #[ts(optional = nullable, as = "Option<_>")]
+            #[ts(optional = nullable)]
             pub $field: $crate::json::Maybe<$type>,
         ] $($rest)*);
     };
@@ -472,7 +533,7 @@ pub(crate) use wire;
 
 /// Declare a union of objects told apart by the string member `by`.
 ///
-/// With `else { Other }` at the end, anything that fits no row is kept as it came; without, it is an error.
+/// `or Nested(T)` tries the rows of `T` as well. With `else { Other }` at the end, anything that fits no row is kept as it came; without, it is an error.
 macro_rules! tagged {
     (
         $(#[$meta:meta])*
@@ -482,6 +543,7 @@ macro_rules! tagged {
                 $variant:ident = $word:literal $(| $alias:literal)* ($payload:ty),
             )*
         }
+        $(or $nested:ident ($nested_type:ty))?
         $(else { $(#[$other_meta:meta])* $other:ident })?
     ) => {
         $(#[$meta])*
@@ -493,6 +555,11 @@ macro_rules! tagged {
                 #[serde(rename = $word)]
                 $variant($payload),
             )*
+            $(
+                /// One of another union with the same tag.
+                #[serde(untagged)]
+                $nested($nested_type),
+            )?
             $(
                 $(#[$other_meta])*
                 #[serde(untagged)]
@@ -509,6 +576,7 @@ macro_rules! tagged {
             pub fn tag(&self) -> std::borrow::Cow<'_, str> {
                 match self {
                     $(Self::$variant(_) => std::borrow::Cow::Borrowed($word),)*
+                    $(Self::$nested(nested) => nested.tag(),)?
                     $(Self::$other(raw) => $crate::json::tag_of(raw.get(), $tag).unwrap_or_default(),)?
                 }
             }
@@ -527,6 +595,11 @@ macro_rules! tagged {
                         concat!("no known `", $tag, "` in an object")
                     ),
                 };
+                $(
+                    if let Ok(nested) = <$nested_type>::from_json(text) {
+                        return Ok(Self::$nested(nested));
+                    }
+                )?
                 $crate::json::tagged!(@misfit text error $($other)?)
             }
         }

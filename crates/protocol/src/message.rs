@@ -69,6 +69,7 @@ wire! {
     pub struct UserMessage {
         id?: String,
         content: MessageContent,
+        #[serde(deserialize_with = "crate::json::millis")]
         timestamp: UnixMs,
     }
 
@@ -93,6 +94,7 @@ wire! {
         end_turn?: bool,
         deferred?: RawJson,
         diagnostics?: Vec<RawJson>,
+        #[serde(deserialize_with = "crate::json::millis")]
         timestamp: UnixMs,
     }
 
@@ -107,6 +109,7 @@ wire! {
         usage?: Usage,
         added_tool_names?: Vec<String>,
         is_error: bool,
+        #[serde(deserialize_with = "crate::json::millis")]
         timestamp: UnixMs,
     }
 
@@ -117,6 +120,7 @@ wire! {
         /// Is it shown to people?
         display: bool,
         details?: RawJson,
+        #[serde(deserialize_with = "crate::json::millis")]
         timestamp: UnixMs,
     }
 
@@ -130,13 +134,16 @@ wire! {
         /// Where all of the output lies, when `output` was truncated.
         full_output_path?: String,
         exclude_from_context?: bool,
+        #[serde(deserialize_with = "crate::json::millis")]
         timestamp: UnixMs,
     }
 
     pub struct CompactionSummaryMessage {
         id?: String,
         summary: String,
+        #[serde(deserialize_with = "crate::json::count")]
         tokens_before: u64,
+        #[serde(deserialize_with = "crate::json::millis")]
         timestamp: UnixMs,
     }
 
@@ -144,6 +151,7 @@ wire! {
         id?: String,
         summary: String,
         from_id: String,
+        #[serde(deserialize_with = "crate::json::millis")]
         timestamp: UnixMs,
     }
 }
@@ -312,17 +320,19 @@ wire! {
     /// Tokens of one answer and their price.
     #[derive(Default)]
     pub struct Usage {
+        #[serde(deserialize_with = "crate::json::count")]
         input: u64,
+        #[serde(deserialize_with = "crate::json::count")]
         output: u64,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "crate::json::count")]
         cache_read: u64,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "crate::json::count")]
         cache_write: u64,
         #[serde(rename = "cacheWrite1h")]
         cache_write_1h?: u64,
         /// Part of `output` that was thinking.
         reasoning?: u64,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "crate::json::count")]
         total_tokens: u64,
         #[serde(default)]
         cost: Cost,
