@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
+use crate::Status;
 use crate::acks;
 use crate::backoff::{Backoff, spread};
 use crate::config::{AuthError, Config, Join, OnRejection};
@@ -22,7 +23,6 @@ use crate::error::{ClientError, Reason};
 use crate::incoming::{Queued, RawSignal};
 use crate::link::{Core, Link, Outbound, Outgoing};
 use crate::packet::{self, Packet};
-use crate::Status;
 
 /// How long queued messages may take to leave after `disconnect`.
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
@@ -47,7 +47,9 @@ pub(crate) enum State {
     /// Not in the namespace; credentials are being prepared or a delay passes.
     Preparing,
     /// CONNECT was sent.
-    Asked { until: Instant },
+    Asked {
+        until: Instant,
+    },
     Joined,
     /// Never again: stopped by the owner or by the rejection policy.
     Stopped,
@@ -205,7 +207,9 @@ async fn write(
 fn lost(error: Option<WsError>, config: &Config) -> Reason {
     match error {
         None | Some(WsError::ConnectionClosed | WsError::AlreadyClosed) => Reason::Closed,
-        Some(WsError::Io(error)) if error.kind() == std::io::ErrorKind::TimedOut => Reason::Stalled(config.write_timeout),
+        Some(WsError::Io(error)) if error.kind() == std::io::ErrorKind::TimedOut => {
+            Reason::Stalled(config.write_timeout)
+        }
         Some(error) => Reason::Lost(error.to_string()),
     }
 }
@@ -415,7 +419,8 @@ impl Reader<'_> {
             Packet::BinaryAck { namespace, attachments, id, .. } => {
                 self.binaries += attachments;
                 if let Some(index) = self.find(namespace) {
-                    let source = <serde_json::Error as serde::de::Error>::custom("binary acknowledgements are not supported");
+                    let source =
+                        <serde_json::Error as serde::de::Error>::custom("binary acknowledgements are not supported");
                     let error = ClientError::Decode { event: "acknowledgement", source: Arc::new(source) };
                     self.resolve(index, id, Err(error));
                 }
@@ -516,4 +521,3 @@ impl Reader<'_> {
         self.try_again(index, delay, Reason::Server)
     }
 }
-

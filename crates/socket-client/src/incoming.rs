@@ -16,12 +16,20 @@ use crate::packet::{self, Packet};
 #[derive(Debug)]
 pub enum Signal<T> {
     /// Joined. What is sent through `link` stays on this connection.
-    Connected { sid: String, link: Link },
+    Connected {
+        sid: String,
+        link: Link,
+    },
     Event(T),
     /// The connection of the last `Connected` is gone; the next one is being prepared unless the client was stopped.
-    Disconnected { reason: Reason },
+    Disconnected {
+        reason: Reason,
+    },
     /// The server refused to let us in, with this text. `retry_in: None`: we will not ask again.
-    Rejected { message: String, retry_in: Option<Duration> },
+    Rejected {
+        message: String,
+        retry_in: Option<Duration>,
+    },
 }
 
 pub(crate) enum RawSignal {
@@ -29,7 +37,10 @@ pub(crate) enum RawSignal {
     /// A whole engine message that is known to hold an event packet.
     Event(Utf8Bytes, Link),
     Disconnected(Reason),
-    Rejected { message: String, retry_in: Option<Duration> },
+    Rejected {
+        message: String,
+        retry_in: Option<Duration>,
+    },
 }
 
 pub(crate) struct Queued {
@@ -90,7 +101,7 @@ fn decode_event<T: EventTable>(text: &str, link: Link) -> Option<T> {
             return None;
         }
     };
-    let reply = id.map(|id| -> ReplyFn { Box::new(move |answer| link.reply(id, answer)) });
+    let reply = id.map(|id| -> ReplyFn { Box::new(move |answer| link.reply(id, &answer)) });
     match T::decode(&event.name, event.args.first().map(|raw| raw.get()), reply) {
         Ok(Some(decoded)) => Some(decoded),
         Ok(None) => {

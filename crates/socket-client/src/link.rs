@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::Status;
 use crate::acks::Acks;
 use crate::engine;
 use crate::error::ClientError;
-use crate::Status;
 use crate::packet::push_address;
 
 /// What all connections of one namespace share.
@@ -189,7 +189,7 @@ impl Link {
     }
 
     /// Answer an event of the server.
-    pub(crate) fn reply(&self, id: u64, answer: Box<RawValue>) {
+    pub(crate) fn reply(&self, id: u64, answer: &RawValue) {
         let mut text = String::with_capacity(answer.get().len() + 32);
         text.push(engine::MESSAGE);
         text.push('3');

@@ -63,7 +63,9 @@ pub fn decode(text: &str) -> Result<Packet<'_>, PacketError> {
 
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let (id, data) = match kind {
-        b'2' | b'3' | b'5' | b'6' if digits > 0 => (Some(number(&rest[..digits]).ok_or(PacketError::Id)?), &rest[digits..]),
+        b'2' | b'3' | b'5' | b'6' if digits > 0 => {
+            (Some(number(&rest[..digits]).ok_or(PacketError::Id)?), &rest[digits..])
+        }
         _ => (None, rest),
     };
 
