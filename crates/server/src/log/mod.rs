@@ -38,6 +38,8 @@ pub struct Entry {
     pub epoch: Epoch,
     /// Unix milliseconds, by the relay's clock.
     pub at: u64,
+    /// The writer's own count under this epoch; 0 when it does not count.
+    pub source_seq: u64,
     pub kind: EntryKind,
     pub payload: RawJson,
 }
@@ -56,6 +58,7 @@ pub enum EntryKind {
 /// An entry that has no position yet.
 #[derive(Debug)]
 pub struct NewEntry {
+    pub source_seq: u64,
     pub kind: EntryKind,
     pub payload: RawJson,
 }

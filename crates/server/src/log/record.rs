@@ -4,7 +4,7 @@
 
 use super::{Entry, EntryKind, Epoch, MAX_ENTRY_BYTES, Seq};
 
-pub const HEADER_BYTES: usize = 40;
+pub const HEADER_BYTES: usize = 48;
 const MARK: [u8; 4] = *b"pzR1";
 
 const KIND_EVENT: u32 = 0;
@@ -25,6 +25,7 @@ pub struct Header {
     pub epoch: Epoch,
     pub seq: Seq,
     pub at: u64,
+    pub source_seq: u64,
     pub payload_bytes: u32,
     crc: u32,
 }
@@ -35,7 +36,33 @@ impl Header {
     }
 }
 
-pub fn encode(into: &mut Vec<u8>, kind: RecordKind, epoch: Epoch, seq: Seq, at: u64, payload: &[u8]) {
+/// What a claim record says beside its epoch and position.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClaimNote {
+    /// Position of the newest snapshot; 0 without one.
+    pub snapshot: Seq,
+    /// The claim before this one, and how far its writer's own count was stored.
+    pub earlier: (Epoch, u64),
+}
+
+impl ClaimNote {
+    fn text(self) -> String {
+        format!("{} {} {}", self.snapshot, self.earlier.0, self.earlier.1)
+    }
+
+    pub fn parse(payload: &[u8]) -> Option<Self> {
+        let mut numbers = std::str::from_utf8(payload).ok()?.split(' ').map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        Some(Self { snapshot: next()?, earlier: (next()?, next()?) })
+    }
+}
+
+/// `source_seq`: how far the writer of this epoch is stored.
+pub fn encode_claim(into: &mut Vec<u8>, epoch: Epoch, head: Seq, at: u64, source_seq: u64, note: ClaimNote) {
+    encode(into, RecordKind::Claim, epoch, head, at, source_seq, note.text().as_bytes());
+}
+
+fn encode(into: &mut Vec<u8>, kind: RecordKind, epoch: Epoch, seq: Seq, at: u64, source_seq: u64, payload: &[u8]) {
     let code = match kind {
         RecordKind::Entry(EntryKind::Event) => KIND_EVENT,
         RecordKind::Entry(EntryKind::Snapshot) => KIND_SNAPSHOT,
@@ -50,13 +77,14 @@ pub fn encode(into: &mut Vec<u8>, kind: RecordKind, epoch: Epoch, seq: Seq, at: 
     into.extend_from_slice(&epoch.to_le_bytes());
     into.extend_from_slice(&seq.to_le_bytes());
     into.extend_from_slice(&at.to_le_bytes());
+    into.extend_from_slice(&source_seq.to_le_bytes());
     into.extend_from_slice(payload);
     let crc = crc32fast::hash(&into[start + 8..]);
     into[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
 }
 
 pub fn encode_entry(into: &mut Vec<u8>, entry: &Entry) {
-    encode(into, RecordKind::Entry(entry.kind), entry.epoch, entry.seq, entry.at, entry.payload.get().as_bytes());
+    encode(into, RecordKind::Entry(entry.kind), entry.epoch, entry.seq, entry.at, entry.source_seq, entry.payload.get().as_bytes());
 }
 
 /// Read a header. `None`: these bytes are not one.
@@ -78,7 +106,7 @@ pub fn decode_header(bytes: &[u8]) -> Option<Header> {
         KIND_CLAIM => RecordKind::Claim,
         _ => return None,
     };
-    Some(Header { kind, payload_bytes, crc: word(4), epoch: long(16), seq: long(24), at: long(32) })
+    Some(Header { kind, payload_bytes, crc: word(4), epoch: long(16), seq: long(24), at: long(32), source_seq: long(40) })
 }
 
 /// Does the checksum cover this header and payload? `header` is the encoded form.

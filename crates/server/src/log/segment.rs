@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pizzapi_protocol::events::RawJson;
 
-use super::record::{self, HEADER_BYTES, Header, RecordKind};
+use super::record::{self, ClaimNote, HEADER_BYTES, Header, RecordKind};
 use super::{Entry, EntryKind, Epoch, Past, Seq};
 
 /// A position is remembered every so many bytes; a read begins at the nearest one before its goal.
@@ -80,6 +80,10 @@ pub struct Scan {
     pub epoch: Epoch,
     pub head: Seq,
     pub snapshot: Option<Seq>,
+    /// How far the writer of `epoch` is stored, by its own count.
+    pub source_seq: u64,
+    /// The same of the claim before.
+    pub earlier: (Epoch, u64),
     pub newest_at: u64,
     /// End of the last intact record. Units: bytes.
     pub valid_bytes: u64,
@@ -98,18 +102,24 @@ pub fn scan(path: &Path, first: Seq) -> io::Result<Scan> {
     while let Some(next) = records.next()? {
         if next.header.kind == RecordKind::Claim {
             found.is_headed |= next.offset == 0;
-            found.epoch = found.epoch.max(next.header.epoch);
+            if next.header.epoch > found.epoch {
+                found.epoch = next.header.epoch;
+                found.source_seq = next.header.source_seq;
+            }
             found.head = found.head.max(next.header.seq);
-            if let Ok(snapshot) = std::str::from_utf8(&next.payload).unwrap_or_default().parse::<Seq>()
-                && snapshot > 0
-            {
-                found.snapshot = found.snapshot.max(Some(snapshot));
+            if let Some(note) = ClaimNote::parse(&next.payload) {
+                found.snapshot = found.snapshot.max(Some(note.snapshot).filter(|at| *at > 0));
+                found.earlier = note.earlier;
             }
         } else {
             if next.header.seq > found.head + 1 {
                 found.damaged.push((found.head + 1, next.header.seq - 1));
             }
-            found.epoch = found.epoch.max(next.header.epoch);
+            if next.header.epoch > found.epoch {
+                found.epoch = next.header.epoch;
+                found.source_seq = 0;
+            }
+            found.source_seq = found.source_seq.max(next.header.source_seq);
             found.head = next.header.seq;
             if next.header.kind == RecordKind::Entry(EntryKind::Snapshot) {
                 found.snapshot = Some(next.header.seq);
@@ -145,7 +155,14 @@ pub fn read(segment: &Segment, after: Seq, limit: &mut ReadLimit, past: &mut Pas
             continue;
         };
         limit.take(payload.get().len());
-        past.entries.push(Arc::new(Entry { seq: last, epoch: next.header.epoch, at: next.header.at, kind, payload }));
+        past.entries.push(Arc::new(Entry {
+            seq: last,
+            epoch: next.header.epoch,
+            at: next.header.at,
+            source_seq: next.header.source_seq,
+            kind,
+            payload,
+        }));
     }
     Ok(last)
 }

@@ -197,3 +197,21 @@ async fn figures() {
         logs.close().await;
     }
 }
+
+#[tokio::test]
+async fn a_claim_says_how_far_the_writer_before_it_was_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let id: Arc<str> = "s1".into();
+    let logs = Logs::open(options(dir.path())).unwrap();
+    assert_eq!(logs.claim(&id).await.unwrap().earlier, (0, 0));
+    for n in 1..=200 {
+        logs.append(&id, 1, vec![said(n).counted(n as u64 + 5)]).await.unwrap();
+    }
+    logs.close().await;
+    let logs = Logs::open(options(dir.path())).unwrap();
+    assert_eq!(logs.claim(&id).await.unwrap().earlier, (1, 205));
+    logs.close().await;
+    let logs = Logs::open(options(dir.path())).unwrap();
+    assert_eq!(logs.claim(&id).await.unwrap().earlier, (2, 0));
+    logs.close().await;
+}

@@ -14,10 +14,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
+use pizzapi_protocol::events::RawJson;
 use tokio::sync::{mpsc, oneshot};
 
 use super::feed::{Feed, Position};
-use super::record::{self, RecordKind};
+use super::record::{self, ClaimNote};
 use super::segment::{self, ReadLimit, Segment};
 use super::{
     Durability, Entry, EntryKind, Epoch, KEEP_AT_LEAST, LogError, LogOptions, MAX_ENTRY_BYTES, NewEntry, Past, Seq, folder,
@@ -53,6 +54,8 @@ pub struct Claim {
     pub epoch: Epoch,
     /// Head at the moment of the claim.
     pub head: Seq,
+    /// The claim before this one, and how far its writer's own count was stored.
+    pub earlier: (Epoch, u64),
     pub feed: Arc<Feed>,
 }
 
@@ -225,6 +228,8 @@ struct Open {
     folder: PathBuf,
     epoch: Epoch,
     head: Seq,
+    source_seq: u64,
+    earlier: (Epoch, u64),
     file: Option<Arc<File>>,
     file_bytes: u64,
     used_at: u64,
@@ -351,14 +356,17 @@ impl Writer {
         let open = self.sessions.get_mut(session).expect("opened above");
         let epoch = open.epoch + 1;
         let mut bytes = Vec::new();
-        let snapshot = open.feed.snapshot().unwrap_or(0).to_string();
-        record::encode(&mut bytes, RecordKind::Claim, epoch, open.head, now(), snapshot.as_bytes());
+        let earlier = (open.epoch, open.source_seq);
+        let note = ClaimNote { snapshot: open.feed.snapshot().unwrap_or(0), earlier };
+        record::encode_claim(&mut bytes, epoch, open.head, now(), 0, note);
         open.write(&bytes).map_err(|error| failed("claim", session, error))?;
         // A claim that a power cut forgets would let the fenced writer back in.
         open.sync().map_err(|error| failed("claim", session, error))?;
         open.epoch = epoch;
+        open.source_seq = 0;
+        open.earlier = earlier;
         open.feed.raise_epoch(epoch);
-        Ok(Claim { epoch, head: open.head, feed: open.feed.clone() })
+        Ok(Claim { epoch, head: open.head, earlier, feed: open.feed.clone() })
     }
 
     fn stage(
@@ -385,8 +393,8 @@ impl Writer {
         let at = now();
         let begin = batch.entries.len();
         let mut next = batch.entries.last().map_or(open.head, |entry| entry.seq) + 1;
-        for NewEntry { kind, payload } in entries {
-            let entry = Arc::new(Entry { seq: next, epoch, at, kind, payload });
+        for NewEntry { source_seq, kind, payload } in entries {
+            let entry = Arc::new(Entry { seq: next, epoch, at, source_seq, kind, payload });
             batch.starts.push((next, batch.bytes.len() as u64));
             record::encode_entry(&mut batch.bytes, &entry);
             batch.entries.push(entry);
@@ -428,6 +436,7 @@ impl Writer {
             if let Some(last) = batch.entries.last() {
                 open.head = last.seq;
             }
+            open.source_seq = batch.entries.iter().map(|entry| entry.source_seq).fold(open.source_seq, u64::max);
             open.feed.publish(&batch.entries, self.options.ring_entries, self.options.ring_bytes);
             for (reply, range) in batch.replies {
                 let _ = reply.send(Ok(batch.entries[range].to_vec()));
@@ -576,8 +585,8 @@ impl Open {
         self.sync()?;
         self.new_segment()?;
         let mut bytes = Vec::new();
-        let snapshot = self.feed.snapshot().unwrap_or(0).to_string();
-        record::encode(&mut bytes, RecordKind::Claim, self.epoch, self.head, now(), snapshot.as_bytes());
+        let note = ClaimNote { snapshot: self.feed.snapshot().unwrap_or(0), earlier: self.earlier };
+        record::encode_claim(&mut bytes, self.epoch, self.head, now(), self.source_seq, note);
         self.write(&bytes)
     }
 }
@@ -587,6 +596,7 @@ fn load(session: &str, folder: PathBuf) -> io::Result<Open> {
     let mut segments = segment::list(&folder)?;
     let mut head = Position::default();
     let mut snapshot = None;
+    let (mut source_seq, mut earlier) = (0, (0, 0));
     let newest = segments.len().saturating_sub(1);
     for at in (0..segments.len()).rev() {
         let known = &mut segments[at];
@@ -600,6 +610,7 @@ fn load(session: &str, folder: PathBuf) -> io::Result<Open> {
                 );
             }
             head = Position { epoch: scan.epoch, seq: scan.head };
+            (source_seq, earlier) = (scan.source_seq, scan.earlier);
         }
         for (first, last) in &scan.damaged {
             tracing::error!(session.id = session, first, last, "entries of a session log are damaged");
@@ -614,7 +625,17 @@ fn load(session: &str, folder: PathBuf) -> io::Result<Open> {
         }
     }
     let feed = Arc::new(Feed::new(session, head, snapshot, segments));
-    Ok(Open { feed, folder, epoch: head.epoch, head: head.seq, file: None, file_bytes: 0, used_at: 0 })
+    Ok(Open {
+        feed,
+        folder,
+        epoch: head.epoch,
+        head: head.seq,
+        source_seq,
+        earlier,
+        file: None,
+        file_bytes: 0,
+        used_at: 0,
+    })
 }
 
 /// Syncs written files behind the writer's back.
@@ -701,13 +722,17 @@ impl Clone for LogError {
     }
 }
 
-/// Kinds that a caller can ask for by their meaning.
 impl NewEntry {
-    pub fn event(payload: pizzapi_protocol::events::RawJson) -> Self {
-        Self { kind: EntryKind::Event, payload }
+    pub fn event(payload: RawJson) -> Self {
+        Self { source_seq: 0, kind: EntryKind::Event, payload }
     }
 
-    pub fn snapshot(payload: pizzapi_protocol::events::RawJson) -> Self {
-        Self { kind: EntryKind::Snapshot, payload }
+    pub fn snapshot(payload: RawJson) -> Self {
+        Self { source_seq: 0, kind: EntryKind::Snapshot, payload }
+    }
+
+    /// Note the writer's own count of this entry.
+    pub fn counted(self, source_seq: u64) -> Self {
+        Self { source_seq, ..self }
     }
 }
