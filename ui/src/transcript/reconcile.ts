@@ -206,14 +206,19 @@ function weave(previous: readonly Entry[], next: readonly Entry[], used: Readonl
   const result: Entry[] = [];
   const after = new Map<string | null, Entry[]>();
   let anchor: string | null = null;
+  let dropped = false;
   previous.forEach((entry, index) => {
     if (used.has(entry.key)) {
       anchor = entry.key;
       return;
     }
     const older = index < firstKept || firstKept < 0;
-    const keep = entry.role === "notice" ? firstKept >= 0 || policy.keepOlder : entry.live ? policy.active : older && policy.keepOlder;
-    if (!keep) return;
+    // What is being written stands at the end; when finished messages before it are gone, so is its place.
+    const keep = entry.role === "notice" ? firstKept >= 0 || policy.keepOlder : entry.live ? policy.active && !dropped : older && policy.keepOlder;
+    if (!keep) {
+      dropped ||= !older;
+      return;
+    }
     const list = after.get(anchor);
     if (list) list.push(entry);
     else after.set(anchor, [entry]);

@@ -320,11 +320,13 @@ export interface SnapshotEvent {
   readonly messages: unknown;
   readonly truncated: boolean;
   readonly oldestIndex: number | null;
+  /** Tell the person when another conversation took the place of the one on screen. */
+  readonly announce: boolean;
 }
 
 export function applySnapshot(transcript: Transcript, snapshot: SnapshotEvent, now: number, changes: Changes): Reconciled {
   const outcome = reconcile(transcript, { messages: parseMessages(snapshot.messages), truncated: snapshot.truncated, oldestIndex: snapshot.oldestIndex }, changes);
-  if (outcome === "replaced") markBreak(transcript, now, changes);
+  if (outcome === "replaced" && snapshot.announce) markBreak(transcript, now, changes);
   return outcome;
 }
 

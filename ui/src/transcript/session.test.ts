@@ -186,6 +186,7 @@ describe("snapshots over a screen", () => {
     const session = model();
     session.attach(1, false);
     show(session, [user(1, "a"), answer(2, "b"), user(3, "c"), answer(4, "d")], 1);
+    session.hydrated({ sessionId: "s", generation: 1, epoch: 1, seq: 1, via: "snapshot", complete: true });
     show(session, [user(11, "x"), answer(12, "y")], 2);
     expect(texts(session)).toEqual(["The conversation was replaced", "x", "y"]);
   });

@@ -13,6 +13,8 @@ import { applySnapshot, prepend, reduce, setActive } from "./reduce";
 import { project, type Row, type RowOptions } from "./rows";
 import { admit, behind, belongs, connected, hydrate, openGate, parseEnvelope, parseHydrated, type Admission, type Gate } from "./seq";
 
+/** Longest wait for the end of an answer before its beginning is shown. */
+const HOLD_SCREEN_MS = 3_000;
 /** Work per flush; what is left waits for the next frame. */
 const FLUSH_BUDGET_MS = 6;
 
@@ -101,6 +103,7 @@ export class SessionModel {
   #deliveries = new Map<string, Delivery>();
   #scheduled = false;
   #pageLoading = false;
+  #attachedAt = 0;
   #unknownEvents = 0;
 
   readonly #itemListeners = new Map<ItemId, Set<Listener>>();
@@ -195,6 +198,7 @@ export class SessionModel {
     this.#gate = openGate(this.sessionId, generation, have);
     this.#assembly = null;
     this.#duringAssembly = [];
+    this.#attachedAt = this.#options.now();
     this.#setHydration({ ...this.#hydration, phase: "attaching", reason: null, complete: false, received: 0, total: null, stale: !this.empty });
     return have;
   }
@@ -393,6 +397,11 @@ export class SessionModel {
     this.#scheduled = true;
     this.#options.schedule(() => {
       this.#scheduled = false;
+      // Until the answer is complete, what is on screen stays: half an answer would look like a rewind.
+      if (this.#hydration.phase === "attaching" && !this.empty && this.#options.now() - this.#attachedAt < HOLD_SCREEN_MS) {
+        if (this.#ingress.length > 0) this.#plan();
+        return;
+      }
       this.#flush(false);
     });
   }
@@ -419,7 +428,7 @@ export class SessionModel {
         const state = object(event["state"]);
         if (!state) return;
         const oldest = number(state["oldestLoadedIndex"]);
-        applySnapshot(this.#transcript, { messages: state["messages"], truncated: flag(state["hasMore"]) ?? (oldest ?? 0) > 0, oldestIndex: oldest ?? 0 }, now, changes);
+        applySnapshot(this.#transcript, { messages: state["messages"], truncated: flag(state["hasMore"]) ?? (oldest ?? 0) > 0, oldestIndex: oldest ?? 0, announce: this.#hydration.phase === "live" }, now, changes);
         this.#confirm();
         return;
       }
