@@ -76,6 +76,8 @@ function decodePlan(value: unknown): MetaPendingPlan | null {
   return { toolCallId, title, description: typeof value["description"] === "string" ? value["description"] : null, ...(steps.length > 0 ? { steps } : {}) };
 }
 
+const ACTION_STYLES = ["primary", "danger", "default"] as const;
+
 function decodeApproval(value: unknown): MetaPendingApproval | null {
   if (!isJson(value)) return null;
   const promptId = words(value["promptId"]);
@@ -98,9 +100,9 @@ function decodeApproval(value: unknown): MetaPendingApproval | null {
       if (!isJson(action)) return undefined;
       const id = words(action["id"]);
       const label = words(action["label"]);
-      const style = action["style"];
+      const style = ACTION_STYLES.find((known) => known === action["style"]);
       if (!id || !label) return undefined;
-      return { id, label, ...(style === "primary" || style === "danger" || style === "default" ? { style } : {}) };
+      return { id, label, ...(style ? { style } : {}) };
     })
     .filter(present);
   return {
