@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use crate::events::{Empty, RawJson};
-use crate::json::{Open, UnixMs, lenient, or_default, tagged, wire, words};
+use crate::json::{Open, UnixMs, lenient, tagged, wire, words};
 use crate::message::{AssistantMessageEvent, Message};
 use crate::meta::{MetaEvent, MetaGoalStatus, MetaTodoItem};
 use crate::model::Model;
@@ -133,16 +133,14 @@ wire! {
     #[derive(Default)]
     pub struct SessionState {
         /// The transcript as the model sees it. Empty in the header of a chunked snapshot.
-        #[serde(default, deserialize_with = "or_default")]
-        messages: Vec<Message>,
+        messages: Vec<Message> = default,
         #[serde(deserialize_with = "lenient")]
         model: Model | null,
         #[serde(deserialize_with = "lenient")]
         thinking_level: String | null,
         #[serde(deserialize_with = "lenient")]
         session_name: String | null,
-        #[serde(default, deserialize_with = "or_default")]
-        cwd: String,
+        cwd: String = default,
         available_models: [Model],
         available_commands: [CommandInfo],
         todo_list: [MetaTodoItem],
@@ -213,12 +211,9 @@ wire! {
     #[derive(Default)]
     pub struct Heartbeat {
         /// Is the agent working?
-        #[serde(default, deserialize_with = "or_default")]
-        active: bool,
-        #[serde(default, deserialize_with = "or_default")]
-        is_compacting: bool,
-        #[serde(default, deserialize_with = "or_default")]
-        ts: UnixMs,
+        active: bool = default,
+        is_compacting: bool = default,
+        ts: UnixMs = default,
         #[serde(deserialize_with = "lenient")]
         model: Model | null,
         #[serde(deserialize_with = "lenient")]
@@ -228,8 +223,7 @@ wire! {
         uptime: u64 | null,
         #[serde(deserialize_with = "lenient")]
         cwd: String | null,
-        #[serde(default, deserialize_with = "or_default")]
-        queued_messages: Vec<String>,
+        queued_messages: Vec<String> = default,
         /// Carries no meta members at all.
         #[serde(rename = "_slim")]
         slim?: bool,

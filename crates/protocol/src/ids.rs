@@ -14,6 +14,13 @@ macro_rules! text_id {
         #[serde(transparent)]
         pub struct $name(#[ts(type = "string")] Arc<str>);
 
+        /// The empty name, which names nothing.
+        impl Default for $name {
+            fn default() -> Self {
+                Self(Arc::from(""))
+            }
+        }
+
         impl $name {
             pub fn new(id: impl Into<Arc<str>>) -> Self {
                 Self(id.into())

@@ -463,6 +463,7 @@ pub(crate) fn tag_of<'a>(object: &'a str, member: &'static str) -> Option<Cow<'a
 /// Declare objects that cross a wire, in the notation of the protocol document.
 ///
 /// * `name: T` is always there; `name: T | null` too, but may be `null` (`Option<T>`);
+/// * `name: T = default` is always written, but a peer may leave it out or send something else;
 /// * `name?: T` may be absent (`Option<T>`): `null` and values of the wrong type count as absent;
 /// * `name: [T]` and `name?: [T]` are lists read entry by entry: malformed entries are left out, what is no list is absent;
 /// * `name?: T | null` may be absent or `null`, and the difference matters ([`Maybe`]).
@@ -513,6 +514,13 @@ macro_rules! wire {
             #[serde(deserialize_with = "crate::json::lenient")]
             #[ts(optional)]
             pub $field: Option<$type>,
+        ] $($rest)*);
+    };
+    (@fields $meta:tt $name:ident [$($out:tt)*] $(#[$field_meta:meta])* $field:ident : $type:ty = default, $($rest:tt)*) => {
+        $crate::json::wire!(@fields $meta $name [$($out)*
+            $(#[$field_meta])*
+            #[serde(default, deserialize_with = "crate::json::or_default")]
+            pub $field: $type,
         ] $($rest)*);
     };
     (@fields $meta:tt $name:ident [$($out:tt)*] $(#[$field_meta:meta])* $field:ident : $type:ty | null, $($rest:tt)*) => {

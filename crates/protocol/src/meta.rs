@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use crate::events::Empty;
-use crate::json::{JsonObject, Open, UnixMs, lenient, lenient_list, or_default, tagged, wire, words};
+use crate::json::{JsonObject, Open, UnixMs, lenient, lenient_list, tagged, wire, words};
 use crate::model::Model;
 
 wire! {
@@ -19,10 +19,8 @@ wire! {
         /// A plan that waits for a review.
         #[serde(deserialize_with = "lenient")]
         pending_plan: MetaPendingPlan | null,
-        #[serde(default, deserialize_with = "or_default")]
-        plan_mode_enabled: bool,
-        #[serde(default, deserialize_with = "or_default")]
-        is_compacting: bool,
+        plan_mode_enabled: bool = default,
+        is_compacting: bool = default,
         #[serde(deserialize_with = "lenient")]
         retry_state: MetaRetryState | null,
         /// Plugins that wait to be trusted.
