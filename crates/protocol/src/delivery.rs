@@ -161,15 +161,6 @@ wire! {
         command_id: CommandId,
         session_id?: SessionId,
     }
-
-    /// How a command was received; the acknowledgement of events that ask for one.
-    pub struct CommandReply {
-        ok: bool,
-        command_id?: CommandId,
-        state?: CommandState,
-        code?: ErrorCode,
-        message?: String,
-    }
 }
 
 /// The body of a command, by its kind.
@@ -311,11 +302,6 @@ wire! {
     /// All open decisions of a user, oldest first.
     pub struct Decisions {
         decisions: [Decision],
-        revision?: Revision,
-    }
-
-    pub struct DecisionAdded {
-        decision: Decision,
         revision?: Revision,
     }
 

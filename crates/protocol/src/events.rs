@@ -208,6 +208,8 @@ pub struct EventRow {
     /// The payload's TypeScript type; `None` for events without argument.
     pub payload: fn(&ts_rs::Config) -> String,
     pub ack: Option<fn(&ts_rs::Config) -> String>,
+    /// Adds the types of the row, and all they are made of.
+    pub declare: fn(&mut crate::typescript::Declarations),
 }
 
 /// Declare one direction of a namespace.
@@ -282,6 +284,10 @@ macro_rules! events {
                         docs: &[$($doc),*],
                         payload: <$payload as ts_rs::TS>::name,
                         ack: $crate::events::events!(@ack $($ack)?),
+                        declare: |declarations| {
+                            declarations.add::<$payload>();
+                            $(declarations.add::<$ack>();)?
+                        },
                     },
                 )*]
             }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ts_rs::TS;
 
 use crate::delivery::{
-    AnswerDecision, AnswerReply, DecisionAdded, DecisionEnded, Decisions, Lights, Refresh, Revised, SessionPresence,
+    AnswerDecision, AnswerReply, Decision, DecisionEnded, Decisions, Lights, Refresh, Revised, SessionPresence,
     SessionSpawn,
 };
 use crate::events::{RawJson, events};
@@ -43,7 +43,7 @@ events! {
         MetaEvent = "meta_event" (HubMetaEvent),
         /// Everything that waits for the user, oldest first: after each connect, and on `refresh`.
         Decisions = "decisions" (Decisions),
-        DecisionAdded = "decision_added" (DecisionAdded),
+        DecisionAdded = "decision_added" (Revised<Decision>),
         DecisionEnded = "decision_ended" (DecisionEnded),
         /// How starting a session goes.
         SessionSpawn = "session_spawn" (SessionSpawn),

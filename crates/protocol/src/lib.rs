@@ -24,6 +24,7 @@ pub mod service;
 pub mod session;
 pub mod terminal;
 pub mod trigger;
+pub mod typescript;
 pub mod viewer;
 
 pub use agent_event::*;

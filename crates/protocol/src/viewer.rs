@@ -1,7 +1,7 @@
 //! `/viewer`: a browser tab and the session it looks at.
 
 use crate::delivery::{
-    AnswerDecision, AnswerReply, Behind, CancelCommand, CommandReply, CommandStatus, Commands, Hydrated, Hydrating,
+    AnswerDecision, AnswerReply, Behind, CancelCommand, CommandStatus, Commands, Hydrated, Hydrating,
     HydrationFailed, Presence, Probe, ProbeReply,
 };
 use crate::error::{ErrorEvent, OkReply};
@@ -38,8 +38,8 @@ events! {
         McpOauthPaste = "mcp_oauth_paste" (McpOauthPaste) -> OkReply,
         /// Can a person see the page?
         ViewerVisibility = "viewer_visibility" (ViewerVisibility),
-        /// Withdraw a command that was not consumed yet.
-        CancelCommand = "cancel_command" (CancelCommand) -> CommandReply,
+        /// Withdraw a command that was not consumed yet; `command_status` tells what became of it.
+        CancelCommand = "cancel_command" (CancelCommand),
         /// A person's answer to a decision; the first one wins.
         AnswerDecision = "answer_decision" (AnswerDecision) -> AnswerReply,
         /// Is the relay there? Acknowledged by the loop that serves this viewer.
