@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use tokio::sync::mpsc;
 
 pub use record::{Record, Records};
-pub use spawn::{SpawnError, SpawnRequest, Spawner};
+pub use spawn::{AgentRole, SpawnError, SpawnRequest, Spawner};
 
 use crate::process_tree;
 

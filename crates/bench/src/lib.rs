@@ -1,0 +1,4 @@
+//! Load and faults for the relay, and the measuring of both.
+
+pub mod process;
+pub mod wire;
