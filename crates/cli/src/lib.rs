@@ -1,1 +1,3 @@
 //! The `pizzapi` program as a library.
+
+pub mod tui;
