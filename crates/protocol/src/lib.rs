@@ -4,6 +4,7 @@
 //! re-exported here. Rules of reading are in [`json`], the tables' machinery is in [`events`].
 
 pub mod agent_event;
+pub mod analysis;
 pub mod delivery;
 pub mod error;
 pub mod events;
@@ -15,16 +16,21 @@ pub mod json;
 pub mod limits;
 pub mod message;
 pub mod meta;
+pub mod mode;
 pub mod model;
+pub mod password;
 pub mod relay;
+pub mod rest;
 pub mod runner;
 pub mod runner_info;
+pub mod runner_reply;
 pub mod runners;
 pub mod service;
 pub mod session;
 pub mod terminal;
 pub mod trigger;
 pub mod typescript;
+pub mod version;
 pub mod viewer;
 
 pub use agent_event::*;

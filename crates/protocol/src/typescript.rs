@@ -38,24 +38,54 @@ const HEADER: &str = "// Written by `just types` from crates/protocol. Do not ed
 
 /// Types that no event names but browsers need.
 fn roots(declarations: &mut Declarations) {
-    declarations.add::<crate::agent_event::AgentEvent>();
-    declarations.add::<crate::agent_event::DeliveryClass>();
-    declarations.add::<crate::delivery::CommandBody>();
-    declarations.add::<crate::error::WireError>();
-    declarations.add::<crate::handshake::FeedAuth>();
-    declarations.add::<crate::handshake::RelayAuth>();
-    declarations.add::<crate::handshake::RunnerAuth>();
-    declarations.add::<crate::handshake::TerminalAuth>();
-    declarations.add::<crate::handshake::ViewerAuth>();
-    declarations.add::<crate::message::ContentBlock>();
-    declarations.add::<crate::message::Message>();
-    declarations.add::<crate::message::StopReason>();
-    declarations.add::<crate::meta::ApprovalDecision>();
-    declarations.add::<crate::model::ThinkingLevel>();
-    declarations.add::<crate::service::ServiceCatalogue>();
-    declarations.add::<crate::trigger::SessionCompletePayload>();
-    declarations.add::<crate::trigger::TriggerHistoryEntry>();
-    declarations.add::<crate::trigger::TriggerSubscription>();
+    macro_rules! add {
+        ($($module:ident: $($name:ident)*;)*) => {$($(declarations.add::<crate::$module::$name>();)*)*};
+    }
+    add! {
+        agent_event: AgentEvent DeliveryClass;
+        analysis: AnalysisBlock AnalysisModel AnalysisSummary CompactionRecord DateRange ModelShare SessionAnalysis
+            UsageByModel UsageByProject UsageDay UsageReport UsageSession UsageSummary;
+        delivery: CommandBody;
+        error: WireError;
+        exec: Backgrounded CommandList CompactArgs CompactionResult Exec ExecCommand ExecResult ExportHtmlArgs
+            ForkArgs ForkMessage ForkMessages ListResumeArgs McpAction McpArgs McpCounts McpLoadState McpServerRef
+            McpServerState McpStatus McpStatusConfig McpToggleArgs McpToolState McpToolStatus ModelList
+            PlanModeResult PluginTrustArgs QueueResult ResumeArgs ResumeResult ResumeSessions SandboxConfigArgs
+            SessionNameResult SessionSummary SetModeArgs SetModelArgs SetNameArgs SetPlanModeArgs SetQueueArgs
+            SetThinkingArgs TextResult ThinkingResult TrustResult UsageResult ViewerExecResult;
+        handshake: FeedAuth RelayAuth RunnerAuth TerminalAuth ViewerAuth;
+        message: ContentBlock Message StopReason;
+        meta: ApprovalDecision;
+        mode: ResolvedMode;
+        model: ThinkingLevel;
+        password: PasswordCheck PasswordReport;
+        rest: ApiKeyRow AuthErrorBody AuthSession AuthUser BroadcastAnswer BroadcastRequest BrowseAnswer
+            ChangePasswordAnswer ChangePasswordRequest Checks ClaimStatus CreateApiKeyRequest CreateTerminalAnswer
+            CreateTerminalRequest CreatedApiKey DeleteApiKeyRequest EnableServiceAnswer EnableServiceRequest
+            ErrorBody FireTriggerAnswer FireTriggerRequest FolderRequest Health HealthStatus HealthVersion
+            HiddenModels HiddenModelsAnswer ListFilesRequest ListenerAnswer ListenerRequest LoginCancelRequest
+            LoginStartRequest LoginSubmitRequest Me NamedContent OkBody PersistedSession PinAnswer PinnedSessions
+            PublishedVersion PushAnswerRequest PushCapabilities PushEndpointRequest PushKeys PushSubscribeRequest
+            PushSubscribed PushSubscription PushSubscriptions ReadFileRequest RecentFolders RegisterAnswer
+            RegisterRequest ReloadAnswer RenameSessionRequest RevokeSessionRequest RunnerAgents RunnerList
+            RunnerModels RunnerPlugins RunnerRef RunnerSkills RunnerTriggers SearchFilesRequest ServerCapabilities
+            SessionAnswer SessionDetail SessionInputAnswer SessionInputRequest SessionList SetModelAnswer
+            SetModelRequest SetThinkingAnswer SetThinkingRequest SettingsSectionRequest SetupClaim SetupClaimInfo
+            SetupClaimPoll SetupClaimRequest SigilDefs SignInRequest SignOutAnswer SignUpRequest SignedIn SignedToken
+            SignedUp SignupStatus SpawnRequest SpawnResponse SpawnStatus StatusAnswer SubagentModel SubscribeAnswer
+            SubscribeRequest TerminalSummaries TerminalSummary TriggerDefs TriggerHistory TriggerListener
+            TriggerListeners TriggerSubscriptions TunnelToken TunnelTokenRequest UnsubscribeAnswer
+            UpdateApiKeyRequest UpdateUserRequest UploadedAttachment UploadedAttachments VapidKey
+            VerifyPasswordRequest WakingBody WriteContentRequest;
+        runner_reply: DirectoryEntry DirectoryListing FileContent FileEntry FileListing GitBlameLine GitBranch
+            GitChange GitFailure GitFullStatus GitLogEntry GitRepoChanged GitStash GitStatus GitWorktree LoginDone
+            LoginFailed LoginOption LoginPrompt LoginPromptStep LoginProvider LoginReply LoginStep LoginWaiting
+            MemoryContent MemoryFile MemoryList MemorySaved ProcessEntry ProcessList ProcessTail ProviderList
+            SandboxMode SandboxSaved SandboxStatus SandboxViolation ServiceFailure SettingsConfig SettingsSaved
+            SettingsSection ShellEntry TunnelList;
+        service: ServiceCatalogue;
+        trigger: SessionCompletePayload TriggerHistoryEntry TriggerSubscription;
+    }
 }
 
 fn constants() -> String {
@@ -64,6 +94,11 @@ fn constants() -> String {
         text.push_str(&comment("", docs));
         let _ = writeln!(text, "export const {name} = {};\n", grouped(value));
     };
+    number(
+        "SOCKET_PROTOCOL_VERSION",
+        crate::version::SOCKET_PROTOCOL_VERSION.into(),
+        &["Version of the handshake. Raised only when old and new cannot talk at all."],
+    );
     for limit in crate::limits::ALL {
         number(limit.name, limit.value, limit.docs);
     }

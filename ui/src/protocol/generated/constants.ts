@@ -1,5 +1,8 @@
 // Written by `just types` from crates/protocol. Do not edit.
 
+/** Version of the handshake. Raised only when old and new cannot talk at all. */
+export const SOCKET_PROTOCOL_VERSION = 1;
+
 /**
  * Largest message either side accepts. Snapshots of several MiB are normal, and one message of a transcript may be larger
  * than the size it is cut at.

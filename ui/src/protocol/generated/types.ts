@@ -50,6 +50,38 @@ export type AgentsList = {
   requestId?: RequestId;
 };
 
+/**
+ * One part of the context and what it takes.
+ */
+export type AnalysisBlock = {
+  turnIndex: number;
+  entryId: string;
+  role: string;
+  tokens: number;
+  rawTokenDelta: number;
+  usage?: unknown;
+  model?: AnalysisModel;
+  title?: string;
+  subBlocks?: Array<unknown>;
+};
+
+export type AnalysisModel = {
+  provider: string;
+  id: string;
+  contextWindow?: number;
+};
+
+export type AnalysisSummary = {
+  totalTokens: number;
+  totalCost: number;
+  cacheHitRate: number | null;
+  estimatedCacheSavings: number | null;
+  compactionCount: number;
+  tokensFreedByCompaction: number | null;
+  peakContextUsage: number | null;
+  contextUtilization: number | null;
+};
+
 export type AnalyzeSession = {
   requestId: RequestId;
   sessionId: SessionId;
@@ -91,6 +123,28 @@ export type AnswerReply = {
   outcome?: DecisionOutcome;
   code?: ErrorCode;
   error?: string;
+};
+
+/**
+ * A key as lists show it: never the key itself.
+ */
+export type ApiKeyRow = {
+  id: string;
+  name: string | null;
+  /** The first characters, to tell keys apart. */
+  start: string | null;
+  prefix: string | null;
+  userId: UserId;
+  enabled: boolean;
+  expiresAt: string | null;
+  createdAt: string;
+  updatedAt: string;
+  lastRequest: string | null;
+  requestCount: number;
+  remaining: number | null;
+  rateLimitEnabled: boolean;
+  rateLimitTimeWindow: number | null;
+  rateLimitMax: number | null;
 };
 
 export type ApprovalAction = {
@@ -175,6 +229,14 @@ export type Attachment = {
   url?: string;
 };
 
+/**
+ * What failed, on account routes.
+ */
+export type AuthErrorBody = {
+  message: string;
+  code?: string;
+};
+
 export type AuthLoginRef = {
   requestId: RequestId;
   loginId: string;
@@ -192,11 +254,32 @@ export type AuthLoginSubmit = {
   value: string;
 };
 
+export type AuthSession = {
+  id: string;
+  userId: UserId;
+  token: string;
+  expiresAt: string;
+  createdAt: string;
+  updatedAt: string;
+  ipAddress: string | null;
+  userAgent: string | null;
+};
+
 export type AuthSourceChanged = {
   source: string | null;
 };
 
 export type AuthType = "oauth" | "api_key";
+
+export type AuthUser = {
+  id: UserId;
+  name: string;
+  email: string;
+  emailVerified: boolean;
+  image: string | null;
+  createdAt: string;
+  updatedAt: string;
+};
 
 /**
  * Who asks.
@@ -205,6 +288,10 @@ export type Author = {
   userId: UserId;
   /** A name for the browser, phone or terminal. */
   device?: string;
+};
+
+export type Backgrounded = {
+  backgrounded: Array<string>;
 };
 
 export type BashExecutionMessage = {
@@ -236,6 +323,30 @@ export type BranchSummaryMessage = {
   timestamp: number;
 };
 
+export type BroadcastAnswer = {
+  ok: boolean;
+  delivered: number;
+  /** Accepted, not yet started. */
+  spawned: number;
+  triggerId: TriggerId;
+};
+
+/**
+ * `POST /api/runners/:id/trigger-broadcast`.
+ */
+export type BroadcastRequest = {
+  type?: string;
+  payload?: { [key: string]: unknown };
+  deliverAs?: DeliverAs;
+  source?: string;
+  summary?: string;
+  expectsResponse?: boolean;
+};
+
+export type BrowseAnswer = {
+  directories: Array<DirectoryEntry>;
+};
+
 export type BrowseDirectory = {
   requestId: RequestId;
   path: string;
@@ -253,6 +364,29 @@ export type Capabilities = {
   models: Array<Model>;
   commands: Array<CommandInfo>;
 };
+
+export type ChangePasswordAnswer = {
+  token: string | null;
+  user: AuthUser;
+};
+
+export type ChangePasswordRequest = {
+  currentPassword?: string;
+  newPassword?: string;
+  revokeOtherSessions?: boolean;
+};
+
+/**
+ * `GET /livez`, `/readyz`.
+ */
+export type Checks = {
+  checks: { [key in string]: boolean };
+};
+
+/**
+ * Where linking a machine stands.
+ */
+export type ClaimStatus = "pending" | "approved" | "redeemed" | "expired";
 
 /**
  * A version a client claims: an integer, or a string of digits.
@@ -334,6 +468,10 @@ export type CommandInfo = {
  */
 export type CommandKind = "input" | "answer" | "interrupt" | "exec" | "model_set" | "trigger";
 
+export type CommandList = {
+  commands: Array<CommandInfo>;
+};
+
 /**
  * Session to relay: this became of a command.
  */
@@ -375,6 +513,25 @@ export type Commands = {
   generation?: Generation;
 };
 
+export type CompactArgs = {
+  customInstructions?: string;
+};
+
+export type CompactionRecord = {
+  entryId: string;
+  tokensBeforeCompaction: number;
+  estimatedSummaryTokens: number;
+  estimatedTokensAfter: number | null;
+  estimatedTokensFreed: number | null;
+  firstKeptId: string;
+  timestamp: unknown;
+};
+
+export type CompactionResult = {
+  summary?: string;
+  tokensBefore?: number;
+};
+
 export type CompactionSummaryMessage = {
   id?: string;
   summary: string;
@@ -401,6 +558,54 @@ export type Cost = {
   total: number;
 };
 
+/**
+ * `POST /api/auth/api-key/create`.
+ */
+export type CreateApiKeyRequest = {
+  name?: string;
+  prefix?: string;
+  /** Units: seconds. */
+  expiresIn?: number | null;
+};
+
+export type CreateTerminalAnswer = {
+  ok: boolean;
+  terminalId: TerminalId;
+  runnerId: RunnerId;
+};
+
+/**
+ * `POST /api/runners/terminal`.
+ */
+export type CreateTerminalRequest = {
+  runnerId?: RunnerId;
+  cwd?: string;
+  cols?: number;
+  rows?: number;
+};
+
+/**
+ * A fresh key: in clear, once.
+ */
+export type CreatedApiKey = {
+  key: string;
+  id: string;
+  name: string | null;
+  start: string | null;
+  prefix: string | null;
+  userId: UserId;
+  enabled: boolean;
+  expiresAt: string | null;
+  createdAt: string;
+  updatedAt: string;
+  lastRequest: string | null;
+  requestCount: number;
+  remaining: number | null;
+  rateLimitEnabled: boolean;
+  rateLimitTimeWindow: number | null;
+  rateLimitMax: number | null;
+};
+
 export type CustomMessage = {
   id?: string;
   customType: string;
@@ -414,6 +619,11 @@ export type CustomMessage = {
 export type DataReply = {
   requestId?: RequestId;
   data: unknown;
+};
+
+export type DateRange = {
+  from: string;
+  to: string;
 };
 
 /**
@@ -521,6 +731,10 @@ export type Decisions = {
   revision?: Revision;
 };
 
+export type DeleteApiKeyRequest = {
+  keyId?: string;
+};
+
 export type DelinkChildren = {
   token: string;
   /** Children that started later are kept. Units: milliseconds of the relay's clock. */
@@ -542,6 +756,18 @@ export type DeliverAs = "steer" | "followUp";
  */
 export type DeliveryClass = "durable" | "chunk" | "streamed" | "latest" | "meta";
 
+export type DirectoryEntry = {
+  name: string;
+  path: string;
+};
+
+/**
+ * `browse_directory`.
+ */
+export type DirectoryListing = {
+  directories: Array<DirectoryEntry>;
+};
+
 /**
  * Why a session went away, for programs.
  */
@@ -559,10 +785,31 @@ export type Disconnected = {
  */
 export type Empty = Record<symbol, never>;
 
+export type EnableServiceAnswer = {
+  ok: boolean;
+  serviceId: string;
+  enabled: boolean;
+  disabledServiceIds: Array<string>;
+};
+
+export type EnableServiceRequest = {
+  enabled?: boolean;
+};
+
 /**
  * Ownership life of a session: grows with each claim by a writer; only the newest claimant may append.
  */
 export type Epoch = number;
+
+/**
+ * What failed.
+ */
+export type ErrorBody = {
+  error: string;
+  code?: ErrorCode;
+  requestId?: RequestId;
+  details?: unknown;
+};
 
 /**
  * Clients branch on codes; codes are never renamed.
@@ -603,6 +850,39 @@ export type Exec = {
 };
 
 /**
+ * Every remote command with its arguments.
+ */
+export type ExecCommand = { "command": "get_commands" } & Empty
+  | { "command": "mcp" } & McpArgs
+  | { "command": "mcp_toggle_server" } & McpToggleArgs
+  | { "command": "background_bash" } & Empty
+  | { "command": "abort" } & Empty
+  | { "command": "set_model" } & SetModelArgs
+  | { "command": "cycle_model" } & Empty
+  | { "command": "get_available_models" } & Empty
+  | { "command": "set_thinking_level" } & SetThinkingArgs
+  | { "command": "cycle_thinking_level" } & Empty
+  | { "command": "set_steering_mode" } & SetModeArgs
+  | { "command": "set_follow_up_mode" } & SetModeArgs
+  | { "command": "set_queued_messages" } & SetQueueArgs
+  | { "command": "set_plan_mode" } & SetPlanModeArgs
+  | { "command": "refresh_usage" } & Empty
+  | { "command": "compact" } & CompactArgs
+  | { "command": "set_session_name" } & SetNameArgs
+  | { "command": "get_last_assistant_text" } & Empty
+  | { "command": "get_fork_messages" } & Empty
+  | { "command": "fork" } & ForkArgs
+  | { "command": "list_resume_sessions" } & ListResumeArgs
+  | { "command": "resume_session" } & ResumeArgs
+  | { "command": "new_session" } & Empty
+  | { "command": "end_session" } & Empty
+  | { "command": "restart" } & Empty
+  | { "command": "export_html" } & ExportHtmlArgs
+  | { "command": "sandbox_get_status" } & Empty
+  | { "command": "sandbox_update_config" } & SandboxConfigArgs
+  | { "command": "plugin_trust_response" } & PluginTrustArgs;
+
+/**
  * The one reply to a remote command.
  */
 export type ExecResult = {
@@ -624,6 +904,10 @@ export type ExistingSession = {
 
 export type ExitReason = "completed" | "killed" | "error";
 
+export type ExportHtmlArgs = {
+  outputPath?: string;
+};
+
 /**
  * `/hub` and `/runners`.
  */
@@ -634,7 +918,36 @@ export type FeedAuth = {
   apiKey?: string;
 };
 
+/**
+ * `read_file`.
+ */
+export type FileContent = {
+  /** Absent when the file was too large and a part of it was not wanted. */
+  content?: string;
+  encoding?: FileEncoding;
+  /** Of the whole file. Units: bytes. */
+  size: number;
+  truncated: boolean;
+};
+
 export type FileEncoding = "utf8" | "base64";
+
+export type FileEntry = {
+  name: string;
+  path: string;
+  isDirectory: boolean;
+  isSymlink: boolean;
+  size?: number;
+  /** Only in the answer to a search. */
+  relativePath?: string;
+};
+
+/**
+ * `list_files`: folders first, names without regard to case.
+ */
+export type FileListing = {
+  files: Array<FileEntry>;
+};
 
 export type FileResult = {
   requestId?: RequestId;
@@ -647,6 +960,47 @@ export type FilterMode = "and" | "or";
 
 export type FilterOp = "eq" | "contains";
 
+export type FireTriggerAnswer = {
+  ok: boolean;
+  triggerId: TriggerId;
+  spawnedSessionId?: SessionId;
+  state?: TriggerState;
+};
+
+/**
+ * `POST /api/sessions/:id/trigger`.
+ */
+export type FireTriggerRequest = {
+  type?: string;
+  payload?: { [key: string]: unknown };
+  deliverAs?: DeliverAs;
+  expectsResponse?: boolean;
+  source?: string;
+  summary?: string;
+  /** Resume the session when it is offline. */
+  wakeSession?: boolean;
+  /** Accept now, deliver when possible. */
+  queue?: boolean;
+  eventId?: string;
+};
+
+export type FolderRequest = {
+  path?: string;
+};
+
+export type ForkArgs = {
+  entryId: string;
+};
+
+export type ForkMessage = {
+  entryId: string;
+  text: string;
+};
+
+export type ForkMessages = {
+  messages: Array<ForkMessage>;
+};
+
 /**
  * A viewer's count of its switches; answers carry it, so that late answers to an earlier switch are told apart.
  */
@@ -657,10 +1011,132 @@ export type GetUsage = {
   range?: UsageRange;
 };
 
+export type GitBlameLine = {
+  hash: string;
+  author: string;
+  authorDate: string;
+  summary: string;
+  finalLine: number;
+  sourceLine: number;
+};
+
+export type GitBranch = {
+  name: string;
+  shortHash: string;
+  lastCommit: string;
+  isCurrent: boolean;
+  isRemote: boolean;
+};
+
+export type GitChange = {
+  /** Two letters: the index, the work tree. */
+  status: string;
+  path: string;
+  originalPath?: string;
+};
+
+/**
+ * Service `git`: a failure. Its success replies carry `ok: true` and the members below.
+ */
+export type GitFailure = {
+  ok: boolean;
+  message: string;
+  reason?: string;
+  retryable?: boolean;
+  noUpstream?: boolean;
+  mergeBranches?: Array<string>;
+};
+
+/**
+ * Service `git`: `git_full_status_result`.
+ */
+export type GitFullStatus = {
+  status: GitStatus;
+  currentBranch: string;
+  branches: Array<GitBranch>;
+  worktrees: Array<GitWorktree>;
+};
+
+export type GitLogEntry = {
+  hash: string;
+  shortHash: string;
+  author: string;
+  authorDate: string;
+  commitDate: string;
+  subject: string;
+  body: string;
+  refs: Array<string>;
+  parents: Array<string>;
+};
+
+/**
+ * Service `git`: `git_repo_changed`, pushed.
+ */
+export type GitRepoChanged = {
+  cwd: string;
+  version: number;
+};
+
+export type GitStash = {
+  index: number;
+  ref: string;
+  message: string;
+  shortHash: string;
+  date: string;
+};
+
+/**
+ * Service `git`: `git_status_result`.
+ */
+export type GitStatus = {
+  cwd: string;
+  branch: string;
+  repoRoot: string;
+  changes: Array<GitChange>;
+  ahead: number;
+  behind: number;
+  hasUpstream: boolean;
+  diffStaged: string;
+};
+
+export type GitWorktree = {
+  path: string;
+  displayPath: string;
+  branch: string;
+  shortHash: string;
+  isDetached: boolean;
+  isMain: boolean;
+  changeCount: number;
+  ahead: number;
+  behind: number;
+};
+
 export type GoalStatus = "active" | "met" | "failed" | "cancelled";
 
 export type GoalUpdated = {
   goal: MetaGoalStatus | null;
+};
+
+/**
+ * `GET /health`, `/status`, `/api/status`.
+ */
+export type Health = {
+  status: HealthStatus;
+  redis: boolean;
+  socketio: boolean;
+  /** Units: seconds. */
+  uptime: number;
+  version: HealthVersion;
+  /** How durable acknowledged events are. */
+  durability?: string;
+};
+
+export type HealthStatus = "ok" | "degraded";
+
+export type HealthVersion = {
+  server: string;
+  socketProtocol: number;
+  buildTimestamp: string | null;
 };
 
 export type Heartbeat = {
@@ -678,6 +1154,15 @@ export type Heartbeat = {
   _slim?: boolean;
   /** Set by the relay on a heartbeat it repeats: proof of life, nothing more. */
   _livenessOnly?: boolean;
+};
+
+export type HiddenModels = {
+  hiddenModels?: Array<string>;
+};
+
+export type HiddenModelsAnswer = {
+  ok: boolean;
+  hiddenModels: Array<string>;
 };
 
 export type HiddenModelsUpdate = {
@@ -806,10 +1291,36 @@ export type ListFiles = {
   cwd?: string;
 };
 
+export type ListFilesRequest = {
+  path?: string;
+};
+
 export type ListPlugins = {
   requestId?: RequestId;
   /** Look there, and do not remember the answer. */
   cwd?: string;
+};
+
+export type ListResumeArgs = {
+  limit?: number;
+  /** `modified` of the last entry of the page before. */
+  cursor?: string;
+};
+
+export type ListenerAnswer = {
+  ok: boolean;
+  listenerId?: string;
+  triggerType: string;
+  removed?: number;
+};
+
+export type ListenerRequest = {
+  triggerType?: string;
+  prompt?: string;
+  cwd?: string;
+  model?: ModelInfo;
+  params?: { [key: string]: unknown };
+  autoClose?: boolean;
 };
 
 export type LoadMessages = {
@@ -818,6 +1329,79 @@ export type LoadMessages = {
   before?: number;
   /** How many; see [`MESSAGES_PAGE_MAX`](crate::limits::MESSAGES_PAGE_MAX). */
   limit?: number;
+};
+
+export type LoginCancelRequest = {
+  loginId?: string;
+};
+
+export type LoginDone = {
+  providerId: string;
+};
+
+export type LoginFailed = {
+  message: string;
+};
+
+export type LoginOption = {
+  id: string;
+  label: string;
+};
+
+export type LoginPrompt = {
+  type: string;
+  message: string;
+  placeholder?: string;
+  options?: Array<LoginOption>;
+};
+
+export type LoginPromptStep = {
+  loginId: string;
+  prompt: LoginPrompt;
+  authUrl?: string;
+  info?: Array<string>;
+};
+
+export type LoginProvider = {
+  id: string;
+  name: string;
+  types: Array<AuthType>;
+  configured: boolean;
+};
+
+/**
+ * `auth_login_start`, `auth_login_submit`, `auth_login_status`.
+ */
+export type LoginReply = {
+  step: LoginStep;
+};
+
+export type LoginStartRequest = {
+  providerId?: string;
+  authType?: AuthType;
+};
+
+/**
+ * Where a login to a provider stands.
+ */
+export type LoginStep = { "state": "prompt" } & LoginPromptStep
+  | { "state": "waiting" } & LoginWaiting
+  | { "state": "done" } & LoginDone
+  | { "state": "error" } & LoginFailed;
+
+export type LoginSubmitRequest = {
+  loginId?: string;
+  value?: string;
+};
+
+export type LoginWaiting = {
+  loginId?: string;
+};
+
+export type McpAction = "status" | "reload";
+
+export type McpArgs = {
+  action?: McpAction;
 };
 
 export type McpAuthComplete = {
@@ -844,6 +1428,16 @@ export type McpAuthRequired = {
   ts: number;
 };
 
+export type McpCounts = {
+  totalTools: number;
+  loadedTools: number;
+  deferredTools: number;
+  loadedOnDemandTools: number;
+  disabledServers: number;
+};
+
+export type McpLoadState = "loaded" | "deferred" | "disabled" | "partial";
+
 export type McpOauthCallback = {
   sessionId: SessionId;
   nonce: string;
@@ -864,6 +1458,25 @@ export type McpServerError = {
   error: string;
 };
 
+export type McpServerRef = {
+  name: string;
+  transport: string;
+  scope: string;
+  sourcePath?: string;
+};
+
+export type McpServerState = {
+  name: string;
+  transport: string;
+  scope: string;
+  sourcePath?: string;
+  state: McpLoadState;
+  totalToolCount: number;
+  loadedToolCount: number;
+  deferredToolCount: number;
+  loadedOnDemandToolCount: number;
+};
+
 export type McpServerTiming = {
   name: string;
   durationMs: number;
@@ -875,6 +1488,79 @@ export type McpServerTiming = {
 export type McpStartupReport = {
   report: MetaMcpReport & { [key: string]: unknown };
   ts: number;
+};
+
+/**
+ * How the MCP servers of a session are doing.
+ */
+export type McpStatus = {
+  toolCount: number;
+  toolNames: Array<string>;
+  serverTools: { [key in string]: Array<string> };
+  errors: Array<McpServerError>;
+  loadedAt: string;
+  summary: string;
+  lines: Array<string>;
+  config: McpStatusConfig & { [key: string]: unknown };
+  counts: McpCounts;
+  serverStates: Array<McpServerState>;
+  toolStates: Array<McpToolStatus>;
+  serverTimings?: Array<unknown>;
+  totalDurationMs?: number;
+  action?: McpAction;
+  toggledServer?: string;
+  disabled?: boolean;
+};
+
+export type McpStatusConfig = {
+  effectiveServers: Array<McpServerRef>;
+  disabledServers: Array<string>;
+};
+
+export type McpToggleArgs = {
+  serverName: string;
+  disabled: boolean;
+};
+
+export type McpToolState = "loaded" | "deferred" | "loaded_on_demand";
+
+export type McpToolStatus = {
+  name: string;
+  serverName: string;
+  state: McpToolState;
+};
+
+/**
+ * `GET /api/me`.
+ */
+export type Me = {
+  userId: UserId;
+  userName: string;
+};
+
+export type MemoryContent = {
+  file: string;
+  content: string;
+};
+
+export type MemoryFile = {
+  file: string;
+  bytes: number;
+  lines: number;
+};
+
+/**
+ * Service `memory`: `memory_list_result`.
+ */
+export type MemoryList = {
+  dir: string;
+  files: Array<MemoryFile>;
+  index: string;
+};
+
+export type MemorySaved = {
+  file: string;
+  saved: boolean;
 };
 
 /**
@@ -1088,6 +1774,10 @@ export type ModelInfo = {
   name?: string;
 };
 
+export type ModelList = {
+  models: Array<Model>;
+};
+
 export type ModelSelect = {
   model: Model;
   previousModel?: Model;
@@ -1116,6 +1806,15 @@ export type ModelSetResult = {
   message?: string;
 };
 
+export type ModelShare = {
+  provider: string;
+  id: string;
+  contextWindow?: number;
+  turns: number;
+  totalCost: number;
+  cacheHitRate: number | null;
+};
+
 export type ModelsList = {
   requestId?: RequestId;
   models: Array<Model>;
@@ -1125,6 +1824,14 @@ export type ModelsList = {
 export type Named = {
   requestId: RequestId;
   name: string;
+};
+
+/**
+ * A skill or an agent with its text.
+ */
+export type NamedContent = {
+  name: string;
+  content: string;
 };
 
 export type NewSession = {
@@ -1156,6 +1863,10 @@ export type NewTerminal = {
 };
 
 export type NotifyType = "info" | "warning" | "error";
+
+export type OkBody = {
+  ok: boolean;
+};
 
 /**
  * What most acknowledgements of the published protocol carry.
@@ -1206,6 +1917,18 @@ export type ParentDelinked = {
   parentSessionId: SessionId;
 };
 
+export type PasswordCheck = {
+  label: string;
+  met: boolean;
+};
+
+export type PasswordReport = {
+  /** All rules are met. */
+  valid: boolean;
+  /** One per rule, always in the same order. */
+  checks: Array<PasswordCheck>;
+};
+
 /**
  * Additions to the published protocol that a peer understands, each by its revision. Absent: not at all.
  */
@@ -1224,6 +1947,37 @@ export type PeerCapabilities = {
   paging?: number;
   /** Runner: obeys `terminal_flow` and counts terminal bytes. */
   terminalFlow?: number;
+};
+
+/**
+ * A session that is kept, live or not.
+ */
+export type PersistedSession = {
+  sessionId: SessionId;
+  cwd: string;
+  shareUrl: string;
+  startedAt: string;
+  lastActiveAt: string;
+  endedAt: string | null;
+  isEphemeral: boolean;
+  expiresAt: string | null;
+  isPinned: boolean;
+  runnerId: RunnerId | null;
+  runnerName: string | null;
+  sessionName: string | null;
+};
+
+export type PinAnswer = {
+  ok: boolean;
+  isPinned: boolean;
+};
+
+export type PinnedSessions = {
+  pinnedSessions: Array<PersistedSession>;
+};
+
+export type PlanModeResult = {
+  planModeEnabled: boolean;
 };
 
 export type PlanModeToggled = {
@@ -1247,6 +2001,11 @@ export type PluginPart = {
 export type PluginSkill = {
   name: string;
   dirPath: string;
+};
+
+export type PluginTrustArgs = {
+  promptId: string;
+  trusted: boolean;
 };
 
 export type PluginTrustExpired = {
@@ -1315,8 +2074,96 @@ export type ProbeReply = {
   modelBusy?: boolean;
 };
 
+export type ProcessEntry = {
+  pid: number;
+  /** How long it has been running, as `ps` says it. */
+  etime: string;
+  rssKb: number;
+  command: string;
+};
+
+/**
+ * Service `process`: `process_list_result`.
+ */
+export type ProcessList = {
+  workerPid: number | null;
+  processes: Array<ProcessEntry>;
+  shells?: Array<ShellEntry>;
+};
+
+/**
+ * Service `process`: `process_tail_result`.
+ */
+export type ProcessTail = {
+  pid: number;
+  text: string;
+};
+
 export type PromptRef = {
   promptId: string;
+};
+
+/**
+ * `auth_list`.
+ */
+export type ProviderList = {
+  providers: Array<LoginProvider>;
+};
+
+/**
+ * `GET /api/version`.
+ */
+export type PublishedVersion = {
+  version: string | null;
+};
+
+/**
+ * `POST /api/push/answer`.
+ */
+export type PushAnswerRequest = {
+  sessionId?: SessionId;
+  text?: string;
+  toolCallId?: string;
+};
+
+export type PushCapabilities = {
+  web: boolean;
+  native: boolean;
+};
+
+export type PushEndpointRequest = {
+  endpoint?: string;
+  /** `*`, or a list with commas. */
+  enabledEvents?: string;
+  suppress?: boolean;
+};
+
+export type PushKeys = {
+  p256dh: string;
+  auth: string;
+};
+
+export type PushSubscribeRequest = {
+  endpoint?: string;
+  keys?: PushKeys;
+  enabledEvents?: string;
+};
+
+export type PushSubscribed = {
+  ok: boolean;
+  id: string;
+};
+
+export type PushSubscription = {
+  id: string;
+  endpoint: string;
+  createdAt: string;
+  enabledEvents: string;
+  suppressChildNotifications: boolean;
+};
+
+export type PushSubscriptions = {
+  subscriptions: Array<PushSubscription>;
 };
 
 /**
@@ -1326,6 +2173,10 @@ export type QuestionKind = "radio" | "checkbox" | "ranked";
 
 export type QuestionPending = {
   question: MetaPendingQuestion;
+};
+
+export type QueueResult = {
+  queuedMessages: Array<string>;
 };
 
 /**
@@ -1344,6 +2195,16 @@ export type ReadFile = {
   maxBytes?: number;
   /** Do not send the part of a file that is too large. */
   rejectTruncated?: boolean;
+};
+
+export type ReadFileRequest = {
+  path?: string;
+  encoding?: FileEncoding;
+  rejectTruncated?: boolean;
+};
+
+export type RecentFolders = {
+  folders: Array<string>;
 };
 
 export type ReconfigureServices = {
@@ -1379,6 +2240,24 @@ export type Register = {
   clientVersion?: string;
   /** A name for the machine, shown to people next to what was done there. */
   device?: string;
+};
+
+export type RegisterAnswer = {
+  ok: boolean;
+  /** The key in clear, once. */
+  key: string;
+};
+
+/**
+ * `POST /api/register`.
+ */
+export type RegisterRequest = {
+  name?: string;
+  email?: string;
+  password?: string;
+  /** One key per label. */
+  label?: string;
+  expiresInDays?: number;
 };
 
 export type RegisterRunner = {
@@ -1453,6 +2332,21 @@ export type RelayInput = {
 };
 
 /**
+ * How many live sessions took over a change.
+ */
+export type ReloadAnswer = {
+  ok: boolean;
+  reloaded: number;
+  failed: number;
+  sessionIds: Array<SessionId>;
+  failedSessionIds: Array<SessionId>;
+};
+
+export type RenameSessionRequest = {
+  name?: string | null;
+};
+
+/**
  * A request without arguments.
  */
 export type Request = {
@@ -1465,11 +2359,40 @@ export type Request = {
 export type RequestId = string;
 
 /**
+ * The look of a session, complete.
+ */
+export type ResolvedMode = {
+  git: boolean;
+  terminal: boolean;
+  processes: boolean;
+  diffs: boolean;
+  files: boolean;
+  toolRendering: ToolRendering;
+  sessionNoun: string;
+  sessionNounPlural: string;
+  newSessionLabel: string;
+  accent: string | null;
+  composerPlaceholder: string | null;
+  greeting: string | null;
+  suggestions: Array<ModeSuggestion>;
+  recent: boolean;
+  artifacts: boolean;
+  /** Without dot, lower case. */
+  artifactExtensions: Array<string>;
+  scheduled: boolean;
+};
+
+/**
  * Relay to session: what is stored of that life; send again what came after.
  */
 export type ResumeAnswer = {
   epoch: Epoch;
   storedSeq: number;
+};
+
+export type ResumeArgs = {
+  sessionPath?: string;
+  query?: string;
 };
 
 /**
@@ -1480,6 +2403,19 @@ export type ResumeOffer = {
   epoch: Epoch;
   /** The highest number of that registration's own counter that was acknowledged. */
   lastAckedSeq: number;
+};
+
+export type ResumeResult = {
+  session: SessionSummary;
+};
+
+/**
+ * Transcripts that can be gone on with, newest first.
+ */
+export type ResumeSessions = {
+  currentPath: string | null;
+  sessions: Array<SessionSummary>;
+  nextCursor: string | null;
 };
 
 export type Resync = {
@@ -1496,10 +2432,19 @@ export type RetryStateChanged = {
  */
 export type Revision = number;
 
+export type RevokeSessionRequest = {
+  token?: string;
+};
+
 export type RunnerAgent = {
   name: string;
   description: string;
   filePath: string;
+};
+
+export type RunnerAgents = {
+  ok?: boolean;
+  agents: Array<RunnerAgent>;
 };
 
 /**
@@ -1554,6 +2499,14 @@ export type RunnerInfo = {
   lastSeenAt?: string;
 };
 
+export type RunnerList = {
+  runners: Array<RunnerInfo>;
+};
+
+export type RunnerModels = {
+  models: Array<Model>;
+};
+
 export type RunnerPlugin = {
   name: string;
   description: string;
@@ -1568,6 +2521,15 @@ export type RunnerPlugin = {
   hasLsp: boolean;
   version?: string;
   author?: string;
+};
+
+export type RunnerPlugins = {
+  ok?: boolean;
+  plugins: Array<RunnerPlugin>;
+};
+
+export type RunnerRef = {
+  runnerId?: RunnerId;
 };
 
 export type RunnerRegistered = {
@@ -1593,10 +2555,20 @@ export type RunnerSkill = {
   filePath: string;
 };
 
+export type RunnerSkills = {
+  ok?: boolean;
+  skills: Array<RunnerSkill>;
+};
+
 /**
  * Is the daemon there?
  */
 export type RunnerStatus = "online" | "reconnecting" | "offline";
+
+export type RunnerTriggers = {
+  triggerDefs: Array<ServiceTriggerDef>;
+  listeners: Array<TriggerListener>;
+};
 
 export type RunnerWarning = {
   message: string;
@@ -1607,15 +2579,57 @@ export type Runners = {
   revision?: Revision;
 };
 
+export type SandboxConfigArgs = {
+  config: unknown;
+};
+
+/**
+ * How much a session may touch.
+ */
+export type SandboxMode = "none" | "basic" | "full";
+
+export type SandboxSaved = {
+  saved: boolean;
+  resolvedConfig: unknown;
+  message: string;
+};
+
+/**
+ * `sandbox_get_status`.
+ */
+export type SandboxStatus = {
+  mode: SandboxMode;
+  active: boolean;
+  configured?: boolean;
+  platform: string;
+  violations: number;
+  recentViolations: Array<SandboxViolation>;
+  config: unknown;
+  rawConfig?: unknown;
+};
+
 export type SandboxUpdateConfig = {
   requestId: RequestId;
   config: unknown;
+};
+
+export type SandboxViolation = {
+  timestamp: string;
+  operation: string;
+  target: string;
+  reason: string;
 };
 
 export type SearchFiles = {
   requestId: RequestId;
   cwd: string;
   query: string;
+  limit?: number;
+};
+
+export type SearchFilesRequest = {
+  cwd?: string;
+  query?: string;
   limit?: number;
 };
 
@@ -1651,6 +2665,18 @@ export type SendTriggerStatus = {
  * Position of a durable event in its session's log: 1, 2, 3 … without gaps, continuing over epochs. 0 is "before the first".
  */
 export type Seq = number;
+
+/**
+ * `GET /api/capabilities`: what works here.
+ */
+export type ServerCapabilities = {
+  push: PushCapabilities;
+  tunnelHost: boolean;
+  multiNode: boolean;
+  retentionDays: number;
+  limits: { [key in string]: number };
+  features: Array<string>;
+};
 
 export type ServiceAdditions = {
   serviceIds: Array<string>;
@@ -1714,6 +2740,13 @@ export type ServiceEnvelope = {
   /** Stamped by the relay on the way to the runner; set by the runner to address one session. */
   sessionId?: SessionId;
   payload: unknown;
+};
+
+/**
+ * Failure of any built-in service: `tunnel_error`, `process_error`, `memory_error`.
+ */
+export type ServiceFailure = {
+  error: string;
 };
 
 /**
@@ -1833,6 +2866,23 @@ export type SessionActive = {
   _imagesStripped?: boolean;
 };
 
+export type SessionAnalysis = {
+  sessionId: string;
+  activeModel: AnalysisModel | null;
+  modelsUsed: Array<ModelShare>;
+  blocks: Array<AnalysisBlock>;
+  compactions: Array<CompactionRecord>;
+  summary: AnalysisSummary;
+};
+
+/**
+ * `GET /api/auth/get-session`; the whole answer is `null` without a session.
+ */
+export type SessionAnswer = {
+  session: AuthSession;
+  user: AuthUser;
+};
+
 /**
  * What a child tells its parent when it is done.
  */
@@ -1843,6 +2893,16 @@ export type SessionCompletePayload = {
   exitCode: number;
   exitReason: ExitReason;
   fullOutputPath?: string;
+};
+
+/**
+ * `GET /api/sessions/:id`.
+ */
+export type SessionDetail = {
+  live: SessionInfo | null;
+  persisted: PersistedSession | null;
+  presence: SessionPresence;
+  lights?: Lights;
 };
 
 export type SessionEnd = {
@@ -1902,6 +2962,30 @@ export type SessionInfo = {
   openDecisions?: number;
   /** When a person last said something to it. Lists are ordered by this. */
   lastInputAt?: string;
+};
+
+export type SessionInputAnswer = {
+  ok: boolean;
+  commandId: CommandId;
+  state: CommandState;
+};
+
+/**
+ * `POST /api/sessions/:id/input`.
+ */
+export type SessionInputRequest = {
+  text?: string;
+  deliverAs?: DeliverAs;
+  commandId?: CommandId;
+};
+
+/**
+ * `GET /api/sessions`.
+ */
+export type SessionList = {
+  sessions: Array<SessionInfo>;
+  persistedSessions: Array<PersistedSession>;
+  nextCursor: string | null;
 };
 
 export type SessionMessage = {
@@ -1983,6 +3067,10 @@ export type SessionMetadataUpdate = {
   metadata: SessionMetadata;
 };
 
+export type SessionNameResult = {
+  sessionName: string | null;
+};
+
 /**
  * Is the process of a session there?
  */
@@ -2060,6 +3148,15 @@ export type SessionStatus = {
   revision?: Revision;
 };
 
+export type SessionSummary = {
+  id: string;
+  path: string;
+  cwd: string | null;
+  name: string | null;
+  modified: string;
+  firstMessage: string;
+};
+
 export type SessionTrigger = {
   trigger: Trigger;
 };
@@ -2074,15 +3171,193 @@ export type SessionsList = {
   sessions: Array<SessionId>;
 };
 
+export type SetModeArgs = {
+  mode?: string;
+};
+
+export type SetModelAnswer = {
+  ok: boolean;
+  provider: string;
+  modelId: string;
+  /** What the session itself said, when it did in time. */
+  state?: CommandState;
+};
+
+export type SetModelArgs = {
+  provider: string;
+  modelId: string;
+};
+
+export type SetModelRequest = {
+  provider?: string;
+  modelId?: string;
+};
+
+export type SetNameArgs = {
+  name: string;
+};
+
+export type SetPlanModeArgs = {
+  /** Absent: the other way round. */
+  enabled?: boolean;
+};
+
+export type SetQueueArgs = {
+  /** Absent: the command is refused. */
+  messages?: Array<string>;
+};
+
+export type SetThinkingAnswer = {
+  ok: boolean;
+  level: string;
+};
+
+export type SetThinkingArgs = {
+  level: string;
+};
+
+export type SetThinkingRequest = {
+  level?: string;
+};
+
+/**
+ * `settings_get_config`.
+ */
+export type SettingsConfig = {
+  /** Secrets are masked. */
+  config: unknown;
+  tuiSettings: unknown;
+  agentsMd: string;
+};
+
+/**
+ * `settings_update_section`.
+ */
+export type SettingsSaved = {
+  saved: boolean;
+  message: string;
+  config?: unknown;
+  /** Running sessions keep the old values until their MCP servers are loaded again. */
+  reloadHint?: boolean;
+};
+
+/**
+ * Sections of the settings that can be written from afar.
+ */
+export type SettingsSection = "models" | "mcpServers" | "mcp" | "hooks" | "sandbox" | "webSearch" | "providerOverrides" | "toolSearch" | "security" | "envVars" | "systemPrompt" | "tuiPreferences" | "agentsMd" | "goal";
+
+export type SettingsSectionRequest = {
+  section?: string;
+  value?: unknown | null;
+};
+
 export type SettingsUpdateSection = {
   requestId: RequestId;
   section: string;
   value: unknown;
 };
 
+export type SetupClaim = {
+  token: string;
+  expiresAt: string;
+};
+
+/**
+ * `GET /api/setup-claim-info/:token`.
+ */
+export type SetupClaimInfo = {
+  status: ClaimStatus;
+  label?: string;
+};
+
+/**
+ * `GET /api/setup-claim/:token`.
+ */
+export type SetupClaimPoll = {
+  status: ClaimStatus;
+  relayUrl: string;
+  /** Exactly once. */
+  apiKey?: string;
+  label?: string;
+};
+
+/**
+ * `POST /api/setup-claim`.
+ */
+export type SetupClaimRequest = {
+  relayUrl?: string;
+  label?: string;
+};
+
+/**
+ * A command that was moved to the background.
+ */
+export type ShellEntry = {
+  pid: number;
+  command: string;
+  title: string;
+  logPath: string;
+  startedAt: unknown;
+  exitCode?: number;
+  signal?: string;
+  endedAt?: unknown;
+  running: boolean;
+};
+
+export type SigilDefs = {
+  sigilDefs: Array<ServiceSigilDef>;
+};
+
 export type SigilVariant = {
   name: string;
   description: string;
+};
+
+/**
+ * `POST /api/auth/sign-in/email`.
+ */
+export type SignInRequest = {
+  email?: string;
+  password?: string;
+  /** Absent: yes. */
+  rememberMe?: boolean;
+};
+
+export type SignOutAnswer = {
+  success: boolean;
+};
+
+/**
+ * `POST /api/auth/sign-up/email`.
+ */
+export type SignUpRequest = {
+  name?: string;
+  email?: string;
+  password?: string;
+  rememberMe?: boolean;
+};
+
+export type SignedIn = {
+  redirect: boolean;
+  token: string;
+  user: AuthUser;
+};
+
+export type SignedToken = {
+  token: string;
+  expiresAt: string;
+};
+
+export type SignedUp = {
+  token: string;
+  user: AuthUser;
+};
+
+/**
+ * `GET /api/signup-status`.
+ */
+export type SignupStatus = {
+  signupEnabled: boolean;
 };
 
 export type SkillResult = {
@@ -2107,7 +3382,45 @@ export type SpawnAgent = {
   disallowedTools?: string;
 };
 
+/**
+ * `POST /api/runners/spawn`.
+ */
+export type SpawnRequest = {
+  runnerId?: RunnerId;
+  cwd?: string;
+  prompt?: string;
+  imageUrls?: Array<string>;
+  model?: ModelInfo;
+  agent?: SpawnAgent;
+  parentSessionId?: SessionId;
+  resumePath?: string;
+  resumeId?: SessionId;
+  /** `registered`: answer when the session can be used. */
+  wait?: string;
+  autoClose?: boolean;
+};
+
+export type SpawnResponse = {
+  ok: boolean;
+  runnerId: RunnerId;
+  sessionId: SessionId;
+  /** Nothing was heard in time; it may still come. */
+  pending: boolean;
+};
+
 export type SpawnState = "requested" | "accepted" | "registered" | "failed" | "timed_out";
+
+/**
+ * `GET /api/spawns/:sessionId`.
+ */
+export type SpawnStatus = {
+  spawnId: SessionId;
+  sessionId: SessionId;
+  runnerId: RunnerId | null;
+  state: SpawnState;
+  message?: string;
+  at: number;
+};
 
 /**
  * The whole meta state of a session. Accepted when its version is not below the last one seen.
@@ -2115,6 +3428,10 @@ export type SpawnState = "requested" | "accepted" | "registered" | "failed" | "t
 export type StateSnapshot = {
   sessionId: SessionId;
   state: SessionMetaState;
+};
+
+export type StatusAnswer = {
+  status: boolean;
 };
 
 /**
@@ -2161,9 +3478,30 @@ export type StreamToolCall = {
   partial?: Message;
 };
 
+export type SubagentModel = {
+  model?: string | null;
+};
+
 export type SubagentModelUpdate = {
   /** `provider/id`; `null` is automatic. */
   model: string | null;
+};
+
+export type SubscribeAnswer = {
+  ok: boolean;
+  subscriptionId?: string;
+  triggerType: string;
+  runnerId: RunnerId;
+  params?: { [key: string]: unknown };
+  filters?: Array<TriggerFilter>;
+  filterMode?: FilterMode;
+};
+
+export type SubscribeRequest = {
+  triggerType?: string;
+  params?: { [key: string]: unknown };
+  filters?: Array<TriggerFilter>;
+  filterMode?: FilterMode;
 };
 
 export type SubscriptionAction = "subscribe" | "update" | "unsubscribe";
@@ -2234,6 +3572,19 @@ export type TerminalResize = {
   rows: number;
 };
 
+export type TerminalSummaries = {
+  terminals: Array<TerminalSummary>;
+};
+
+export type TerminalSummary = {
+  terminalId: TerminalId;
+  runnerId: RunnerId;
+  cwd: string | null;
+  spawned: boolean;
+  exited: boolean;
+  viewers: number;
+};
+
 export type TerminalsList = {
   terminals: Array<TerminalId>;
 };
@@ -2245,6 +3596,10 @@ export type TextBlock = {
   _serverToolUse?: unknown;
   /** What that search found. */
   _webSearchResult?: unknown;
+};
+
+export type TextResult = {
+  text: string | null;
 };
 
 export type ThinkingBlock = {
@@ -2263,6 +3618,11 @@ export type ThinkingLevel = "off" | "minimal" | "low" | "medium" | "high" | "xhi
 
 export type ThinkingLevelChanged = {
   level: string | null;
+};
+
+export type ThinkingResult = {
+  /** The level that really applies now. */
+  thinkingLevel: string;
 };
 
 export type TodoStatus = "pending" | "in_progress" | "done" | "cancelled";
@@ -2353,6 +3713,10 @@ export type Trigger = {
   ts: string;
 };
 
+export type TriggerDefs = {
+  triggerDefs: Array<ServiceTriggerDef>;
+};
+
 /**
  * Names a trigger, or says that the history was cleared.
  */
@@ -2377,6 +3741,10 @@ export type TriggerFilter = {
   /** A scalar, or a list of which any may match. */
   value: string | number | boolean | Array<string | number | boolean>;
   op?: FilterOp;
+};
+
+export type TriggerHistory = {
+  triggers: Array<TriggerHistoryEntry>;
 };
 
 /**
@@ -2405,6 +3773,24 @@ export type TriggerHistoryResponse = {
  * One delivery of a trigger; receivers drop repeated ones.
  */
 export type TriggerId = string;
+
+/**
+ * Starts a session whenever something happens on a runner.
+ */
+export type TriggerListener = {
+  listenerId: string;
+  triggerType: string;
+  prompt?: string;
+  cwd?: string;
+  model?: ModelInfo;
+  params?: { [key: string]: unknown };
+  autoClose?: boolean;
+  createdAt: string;
+};
+
+export type TriggerListeners = {
+  listeners: Array<TriggerListener>;
+};
 
 export type TriggerParamKind = "string" | "number" | "boolean" | "json";
 
@@ -2456,6 +3842,10 @@ export type TriggerSubscriptionEntry = {
   filterMode?: FilterMode;
 };
 
+export type TriggerSubscriptions = {
+  subscriptions: Array<TriggerSubscription>;
+};
+
 export type TriggerSubscriptionsApplied = {
   revision: number;
   applied: number;
@@ -2475,6 +3865,39 @@ export type TriggerSubscriptionsSnapshot = {
   isReconnect?: boolean;
 };
 
+export type TrustResult = {
+  trusted: boolean;
+};
+
+export type TunnelInfo = {
+  port: number;
+  name?: string;
+  /** A path such as `/tunnel/3000`; the reachable address is built by the client. */
+  url: string;
+  /** Made by the daemon itself; lists hide it. */
+  pinned?: boolean;
+};
+
+/**
+ * Service `tunnel`: `tunnel_list_result`.
+ */
+export type TunnelList = {
+  tunnels: Array<TunnelInfo>;
+};
+
+export type TunnelToken = {
+  token: string;
+  expiresAt: string;
+  url: string;
+  hostUrl?: string;
+};
+
+export type TunnelTokenRequest = {
+  sessionId?: SessionId;
+  runnerId?: RunnerId;
+  port?: number;
+};
+
 export type TurnEnd = {
   turnIndex: number;
   message: Message;
@@ -2492,6 +3915,36 @@ export type UiNotify = {
   notifyType?: NotifyType;
 };
 
+export type UnsubscribeAnswer = {
+  ok: boolean;
+  subscriptionId?: string;
+  triggerType: string;
+  removed: number;
+};
+
+export type UpdateApiKeyRequest = {
+  keyId?: string;
+  name?: string;
+  enabled?: boolean;
+};
+
+export type UpdateUserRequest = {
+  name?: string;
+  image?: string | null;
+};
+
+export type UploadedAttachment = {
+  attachmentId: string;
+  filename: string;
+  mimeType: string;
+  size: number;
+  expiresAt: string;
+};
+
+export type UploadedAttachments = {
+  attachments: Array<UploadedAttachment>;
+};
+
 /**
  * Tokens of one answer and their price.
  */
@@ -2507,7 +3960,83 @@ export type Usage = {
   cost: Cost;
 };
 
+export type UsageByModel = {
+  provider: string;
+  model: string;
+  sessions: number;
+  cost: number;
+  inputTokens: number;
+  outputTokens: number;
+};
+
+export type UsageByProject = {
+  project: string;
+  projectShort: string;
+  sessions: number;
+  cost: number;
+  inputTokens: number;
+  outputTokens: number;
+};
+
+export type UsageDay = {
+  date: string;
+  sessions: number;
+  cost: number;
+  costInput: number;
+  costOutput: number;
+  costCacheRead: number;
+  costCacheWrite: number;
+  inputTokens: number;
+  outputTokens: number;
+  cacheReadTokens: number;
+  cacheWriteTokens: number;
+};
+
 export type UsageRange = "7d" | "30d" | "90d" | "all";
+
+/**
+ * Use over a span of days, over all sessions of a machine.
+ */
+export type UsageReport = {
+  generatedAt: unknown;
+  dateRange: DateRange;
+  totalDateRange: DateRange;
+  summary: UsageSummary;
+  daily: Array<UsageDay>;
+  byModel: Array<UsageByModel>;
+  byProject: Array<UsageByProject>;
+  recentSessions: Array<UsageSession>;
+};
+
+export type UsageResult = {
+  providerUsage: { [key: string]: unknown };
+  refreshedAt: number;
+};
+
+export type UsageSession = {
+  id: string;
+  project: string;
+  projectShort: string;
+  sessionName: string | null;
+  startedAt: string;
+  endedAt: string | null;
+  messageCount: number;
+  totalCost: number | null;
+  primaryModel: string;
+};
+
+export type UsageSummary = {
+  totalSessions: number;
+  totalCost: number;
+  totalInputTokens: number;
+  totalOutputTokens: number;
+  totalCacheReadTokens: number;
+  totalCacheWriteTokens: number;
+  avgSessionCost: number;
+  avgSessionTokens: number;
+  avgSessionDurationMs: number | null;
+  sessionsWithCost: number;
+};
 
 /**
  * An account.
@@ -2518,6 +4047,14 @@ export type UserMessage = {
   id?: string;
   content: MessageContent;
   timestamp: number;
+};
+
+export type VapidKey = {
+  publicKey: string;
+};
+
+export type VerifyPasswordRequest = {
+  password?: string;
 };
 
 /**
@@ -2642,6 +4179,14 @@ export type Viewers = {
 };
 
 /**
+ * A refusal that may turn into success: the session is being resumed.
+ */
+export type WakingBody = {
+  error: string;
+  waking?: boolean;
+};
+
+/**
  * A failure, with what a program and what a person need to know.
  */
 export type WireError = {
@@ -2658,6 +4203,11 @@ export type WithdrawDecision = {
   /** Set when a newer decision takes its place. */
   supersededBy?: DecisionId;
   reason?: string;
+};
+
+export type WriteContentRequest = {
+  name?: string;
+  content?: string;
 };
 
 export type WriteNamed = {
