@@ -8,6 +8,8 @@ export interface Model {
   readonly name: string;
   readonly reasoning: boolean;
   readonly contextWindow: number | null;
+  /** Levels it accepts, weakest first; empty when it did not say. */
+  readonly levels: readonly string[];
 }
 
 export interface Completion {
@@ -134,6 +136,7 @@ function mergeModel(known: Model | null, next: Model | null): Model | null {
     name: next.name === next.id ? known.name : next.name,
     reasoning: next.reasoning || known.reasoning,
     contextWindow: next.contextWindow ?? known.contextWindow,
+    levels: next.levels.length > 0 ? next.levels : known.levels,
   };
 }
 
@@ -142,7 +145,7 @@ export function parseModel(value: unknown): Model | null {
   const provider = raw && words(raw["provider"])?.trim();
   const id = raw && (words(raw["id"]) ?? words(raw["modelId"]))?.trim();
   if (!raw || !provider || !id) return null;
-  return { provider, id, name: words(raw["name"]) ?? id, reasoning: flag(raw["reasoning"]) ?? false, contextWindow: number(raw["contextWindow"]) };
+  return { provider, id, name: words(raw["name"]) ?? id, reasoning: flag(raw["reasoning"]) ?? false, contextWindow: number(raw["contextWindow"]), levels: strings(raw["thinkingLevels"]) };
 }
 
 function models(value: unknown, before: readonly Model[]): readonly Model[] {

@@ -60,6 +60,8 @@ export interface RowOptions {
   /** The beginning is known: say so, or offer older pages. */
   readonly showTop: boolean;
   readonly dayOf: (at: number) => number;
+  /** Somebody reads in the middle: rows on screen are not folded away under their eyes. */
+  readonly hold: boolean;
 }
 
 /** A run of this many finished tools becomes one row. */
@@ -83,7 +85,7 @@ export function project(transcript: Transcript, options: RowOptions, previous: r
 
   const flush = (ongoing: boolean): void => {
     if (run.length === 0) return;
-    for (const part of fold(run, ongoing, options)) {
+    for (const part of fold(run, ongoing, options, (item) => options.hold && standsAlone(known.get(item.id)))) {
       if (part.kind === "items") {
         for (const item of part.items) {
           push(itemRow(item, above, false));
@@ -163,21 +165,26 @@ function foldable(item: Item): boolean {
 type Part = { readonly kind: "items" | "group"; readonly items: readonly Item[] };
 
 /** Cut a run of tools and thoughts into what folds and what stays. */
-function fold(run: readonly Item[], ongoing: boolean, options: RowOptions): Part[] {
+function fold(run: readonly Item[], ongoing: boolean, options: RowOptions, held: (item: Item) => boolean): Part[] {
   if (!options.foldTools) return [{ kind: "items", items: run }];
   const settled = run.findIndex((item) => !finished(item));
   let until = settled < 0 ? run.length : settled;
   if (ongoing) until = Math.max(0, Math.min(until, run.length - LIVE_TAIL));
+  const pinned = run.findIndex(held);
+  if (pinned >= 0) until = Math.min(until, pinned);
   // A thought at the edge belongs to what follows it.
   while (until > 0 && until < run.length && run[until - 1]?.kind === "thinking") until -= 1;
   const head = run.slice(0, until);
   const rest = run.slice(until);
   const parts: Part[] = [];
-  // The last tool's failure is news; it stays visible until something follows.
   if (head.filter((item) => item.kind === "tool").length >= MIN_GROUP) parts.push({ kind: "group", items: head });
   else if (head.length > 0) parts.push({ kind: "items", items: head });
   if (rest.length > 0) parts.push({ kind: "items", items: rest });
   return parts;
+}
+
+function standsAlone(row: Row | undefined): boolean {
+  return row?.kind === "item" && !row.inGroup;
 }
 
 function finished(item: Item): boolean {

@@ -99,7 +99,7 @@ export class SessionModel {
   #hydration: Hydration = NEW;
   #rows: readonly Row[] = [];
   #open = new Map<string, boolean>();
-  #view: Pick<RowOptions, "foldTools" | "hideThinking" | "outbox"> = { foldTools: true, hideThinking: false, outbox: [] };
+  #view: Pick<RowOptions, "foldTools" | "hideThinking" | "outbox" | "hold"> = { foldTools: true, hideThinking: false, outbox: [], hold: false };
   #deliveries = new Map<string, Delivery>();
   #scheduled = false;
   #pageLoading = false;
@@ -299,9 +299,9 @@ export class SessionModel {
     });
   }
 
-  setView(view: Partial<Pick<RowOptions, "foldTools" | "hideThinking" | "outbox">>): void {
+  setView(view: Partial<Pick<RowOptions, "foldTools" | "hideThinking" | "outbox" | "hold">>): void {
     const next = { ...this.#view, ...view };
-    if (next.foldTools === this.#view.foldTools && next.hideThinking === this.#view.hideThinking && next.outbox === this.#view.outbox) return;
+    if (next.foldTools === this.#view.foldTools && next.hideThinking === this.#view.hideThinking && next.outbox === this.#view.outbox && next.hold === this.#view.hold) return;
     this.#view = next;
     this.#withChanges((changes) => (changes.structure = true));
   }

@@ -1,0 +1,32 @@
+import { Component, type ReactNode } from "react";
+import { CopyButton } from "@/ui";
+import { stringify } from "@/transcript/json";
+
+interface Props {
+  /** What could not be drawn, for copying. */
+  readonly raw: unknown;
+  readonly children: ReactNode;
+}
+
+/** One row that cannot be drawn does not take the rest of the conversation with it. */
+export class Boundary extends Component<Props, { failed: boolean }> {
+  override state = { failed: false };
+
+  static getDerivedStateFromError(): { failed: boolean } {
+    return { failed: true };
+  }
+
+  override componentDidUpdate(before: Props): void {
+    if (this.state.failed && before.raw !== this.props.raw) this.setState({ failed: false });
+  }
+
+  override render(): ReactNode {
+    if (!this.state.failed) return this.props.children;
+    return (
+      <div className="flex items-center gap-2 py-1 text-ui text-text-2">
+        <span>This item can't be displayed.</span>
+        <CopyButton text={() => stringify(this.props.raw, 2)}>Copy raw</CopyButton>
+      </div>
+    );
+  }
+}
