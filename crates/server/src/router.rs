@@ -1,20 +1,87 @@
 //! Every route on one page.
 
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{any, delete, get, post, put};
 use axum::Router;
-use axum::routing::{any, get};
+use tower_http::compression::CompressionLayer;
 
 use crate::app::App;
-use crate::http::health;
+use crate::http::{
+    api_keys, attachments, auth, envelope, health, metrics, push, settings, setup_claim, static_ui, version,
+};
 use crate::socket;
 
-/// All of HTTP: Socket.IO first, then routes, then the web UI.
+/// All of HTTP: the envelope, then Socket.IO, then routes, then the web UI.
 pub fn build(app: &App) -> Router {
+    let pages = Router::new().fallback(static_ui::serve).layer(CompressionLayer::new());
+    Router::new()
+        .merge(service())
+        .merge(accounts())
+        .merge(personal())
+        .fallback_service(pages.with_state(app.clone()))
+        .layer(from_fn_with_state(app.clone(), envelope::inner))
+        .with_state(app.clone())
+        .layer(socket::mount(app))
+        .layer(from_fn_with_state(app.clone(), envelope::outer))
+}
+
+fn service() -> Router<App> {
     Router::new()
         .route("/health", any(health::health))
         .route("/status", any(health::health))
         .route("/api/status", any(health::health))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
-        .with_state(app.clone())
-        .layer(socket::mount(app))
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/version", get(version::version))
+        .route("/api/capabilities", get(version::capabilities))
+        .route("/api/signup-status", get(auth::signup_status))
+        .route("/api/me", get(auth::me))
+}
+
+fn accounts() -> Router<App> {
+    Router::new()
+        .route("/api/register", post(auth::register))
+        .route("/api/auth/ok", get(auth::ok))
+        .route("/api/auth/sign-up/email", post(auth::sign_up))
+        .route("/api/auth/sign-in/email", post(auth::sign_in))
+        .route("/api/auth/sign-out", post(auth::sign_out))
+        .route("/api/auth/get-session", get(auth::get_session))
+        .route("/api/auth/change-password", post(auth::change_password))
+        .route("/api/auth/list-sessions", get(auth::list_logins))
+        .route("/api/auth/revoke-session", post(auth::revoke_login))
+        .route("/api/auth/revoke-sessions", post(auth::revoke_logins))
+        .route("/api/auth/revoke-other-sessions", post(auth::revoke_other_logins))
+        .route("/api/auth/update-user", post(auth::update_user))
+        .route("/api/auth/verify-password", post(auth::verify_password))
+        .route("/api/auth/api-key/create", post(api_keys::create))
+        .route("/api/auth/api-key/list", get(api_keys::list))
+        .route("/api/auth/api-key/get", get(api_keys::get))
+        .route("/api/auth/api-key/update", post(api_keys::update))
+        .route("/api/auth/api-key/delete", post(api_keys::delete))
+        .route("/api/auth/api-key/revoke-self", post(auth::revoke_self))
+        .route("/api/account", delete(auth::delete_account))
+        .route("/api/account/audit", get(auth::audit))
+        .route("/api/setup-claim", post(setup_claim::create))
+        .route("/api/setup-claim/{token}", get(setup_claim::poll))
+        .route("/api/setup-claim/{token}/approve", post(setup_claim::approve))
+        .route("/api/setup-claim-info/{token}", get(setup_claim::info))
+}
+
+fn personal() -> Router<App> {
+    Router::new()
+        .route("/api/settings/hidden-models", get(settings::hidden_models).put(settings::set_hidden_models))
+        .route("/api/settings/subagent-model", get(settings::subagent_model).put(settings::set_subagent_model))
+        .route("/api/push/subscribe", post(push::subscribe))
+        .route("/api/push/unsubscribe", post(push::unsubscribe))
+        .route("/api/push/subscriptions", get(push::subscriptions))
+        .route("/api/push/events", put(push::set_events))
+        .route("/api/push/child-notifications", put(push::set_child_notifications))
+        .route(
+            "/api/sessions/{id}/attachments",
+            post(attachments::upload).layer(DefaultBodyLimit::max(attachments::MAX_UPLOAD)),
+        )
+        .route("/api/attachments/{id}/token", post(attachments::token))
+        .route("/api/attachments/{id}", get(attachments::download))
 }

@@ -232,6 +232,21 @@ impl Credentials<'_> {
             .collect()
     }
 
+    /// Remove keys of this name, without a label, that nobody used since `before`; answers with their ids.
+    pub async fn delete_stale_keys(&self, user_id: &str, name: &str, before: i64) -> Result<Vec<String>, DbError> {
+        sqlx::query(
+            "DELETE FROM api_key WHERE user_id = $1 AND name = $2 AND label IS NULL AND COALESCE(last_request, created_at) < $3 RETURNING id",
+        )
+        .bind(user_id.to_owned())
+        .bind(name.to_owned())
+        .bind(before)
+        .fetch_all(self.0.writer())
+        .await?
+        .iter()
+        .map(|row| row.text("id"))
+        .collect()
+    }
+
     pub async fn update_key(
         &self,
         id: &str,

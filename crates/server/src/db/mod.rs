@@ -15,13 +15,14 @@ pub mod preferences;
 pub mod push;
 pub mod runners;
 pub mod sessions;
+pub mod triggers;
 pub mod users;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyPool, Executor};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor};
 
 pub(crate) use row::Columns;
 
@@ -109,6 +110,10 @@ impl Db {
             hint: "check that the file is a database of this program and that the disk is not full",
         };
         let options = sqlite_options(path).map_err(open_error)?;
+        // A pool would try again for seconds and hide the reason; one connection says at once what is wrong.
+        let mut first = AnyConnection::connect_with(&options).await.map_err(open_error)?;
+        first.execute("PRAGMA journal_mode = WAL").await.map_err(open_error)?;
+        first.close().await.map_err(open_error)?;
         let writer = sqlite_pool(1).connect_with(options.clone()).await.map_err(open_error)?;
         let reader = sqlite_pool(SQLITE_READERS).connect_lazy_with(options);
         let db = Self { backend: Backend::Sqlite, writer, reader };
@@ -200,6 +205,10 @@ impl Db {
 
     pub fn push(&self) -> push::Push<'_> {
         push::Push(self)
+    }
+
+    pub fn triggers(&self) -> triggers::Triggers<'_> {
+        triggers::Triggers(self)
     }
 
     pub fn audit(&self) -> audit::Audit<'_> {

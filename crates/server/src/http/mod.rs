@@ -1,7 +1,18 @@
 //! HTTP: what requests are asked for and how they are answered.
 
+pub mod api_keys;
+pub mod attachments;
+pub mod auth;
+pub mod envelope;
 pub mod error;
+pub mod extract;
 pub mod health;
+pub mod metrics;
+pub mod push;
+pub mod settings;
+pub mod setup_claim;
+pub mod static_ui;
+pub mod version;
 
 use std::time::Duration;
 
