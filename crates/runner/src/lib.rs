@@ -71,8 +71,23 @@ impl Runner {
         let _already_stopping = self.stop.try_send(how);
     }
 
+    /// For stopping it while somebody else waits.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.stop.clone())
+    }
+
     pub async fn wait(self) -> Exit {
         self.task.await.unwrap_or(Exit::Shutdown)
+    }
+}
+
+/// Asks a daemon to end, like [`Runner::stop`].
+#[derive(Clone)]
+pub struct Stopper(mpsc::Sender<Exit>);
+
+impl Stopper {
+    pub fn stop(&self, how: Exit) {
+        let _already_stopping = self.0.try_send(how);
     }
 }
 

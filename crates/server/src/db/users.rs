@@ -76,6 +76,15 @@ impl Users<'_> {
         Ok(row.int("accounts")? > 0)
     }
 
+    /// The account that was there first: the owner of a server for one person.
+    pub async fn first(&self) -> Result<Option<User>, DbError> {
+        sqlx::query("SELECT * FROM account ORDER BY created_at, id LIMIT 1")
+            .fetch_optional(self.0.reader())
+            .await?
+            .map(|row| read(&row))
+            .transpose()
+    }
+
     pub async fn get(&self, id: &str) -> Result<Option<User>, DbError> {
         sqlx::query("SELECT * FROM account WHERE id = $1")
             .bind(id.to_owned())
