@@ -7,7 +7,7 @@ import { navigate as go } from "wouter/use-browser-location";
 export type Panel = "changes" | "files" | "tasks" | "context" | "preview" | "events";
 export const PANELS: readonly Panel[] = ["changes", "files", "tasks", "context", "preview", "events"];
 
-export const RUNNER_TABS = ["overview", "models", "skills", "agents", "plugins", "hooks", "mcp", "usage", "sandbox", "terminal"] as const;
+export const RUNNER_TABS = ["overview", "models", "skills", "agents", "plugins", "hooks", "mcp", "usage", "sandbox"] as const;
 export type RunnerTab = (typeof RUNNER_TABS)[number];
 
 export const SETTINGS_PAGES = ["account", "appearance", "notifications", "models", "keys", "devices", "shortcuts", "about"] as const;
@@ -22,7 +22,7 @@ export interface SessionParams {
 }
 
 export type Route =
-  | { name: "home"; runner?: string; cwd?: string; prompt?: string }
+  | { name: "home"; runner?: string; cwd?: string; prompt?: string; new?: string }
   | ({ name: "session"; id: string } & SessionParams)
   | { name: "history"; q?: string; runner?: string }
   | { name: "runners" }
@@ -43,7 +43,7 @@ function query(members: Record<string, string | undefined>): string {
 }
 
 export const to = {
-  home: (params: { runner?: string; cwd?: string; prompt?: string } = {}) => `/${query(params)}`,
+  home: (params: { runner?: string; cwd?: string; prompt?: string; new?: "1" } = {}) => `/${query(params)}`,
   session: (id: string, params: SessionParams = {}) => `/session/${encodeURIComponent(id)}${query({ ...params })}`,
   history: (params: { q?: string; runner?: string } = {}) => `/history${query(params)}`,
   runners: () => "/runners",
@@ -75,7 +75,7 @@ function decode(part: string): string {
 export function parse(path: string, searchText: string): Route {
   const search = new URLSearchParams(searchText);
   const [head, first, second, ...rest] = path.split("/").filter(Boolean).map(decode);
-  if (head === undefined) return { name: "home", ...pick(search, ["runner", "cwd", "prompt"]) };
+  if (head === undefined) return { name: "home", ...pick(search, ["runner", "cwd", "prompt", "new"]) };
   if (rest.length > 0) return { name: "missing", path };
   switch (head) {
     case "session": {

@@ -1,16 +1,16 @@
-import type { Decision, SessionMetaState } from "@/protocol/wire";
+import type { Decision, DecisionKind, SessionMetaState, SessionPresence } from "@/protocol/wire";
 
 /** What the mark of a session shows; the first that applies wins, in this order. */
 export type SessionStatus = "needs" | "failed" | "retrying" | "compacting" | "starting" | "running" | "unread" | "idle" | "lost" | "ended";
 
-export type DecisionKind = "question" | "plan" | "approval" | "trust" | "login" | "trigger";
+export type AskKind = "question" | "plan" | "approval" | "trust" | "login";
 
 /** Something that waits for the person, in one shape for the session, the inbox and notifications. */
 export interface OpenDecision {
   /** `toolCallId` or `promptId`: an answer is bound to it and can never hit a later decision. */
   id: string;
   sessionId: string;
-  kind: DecisionKind;
+  kind: AskKind;
   title: string;
   /** Unix ms; 0 when the relay did not say. */
   createdAt: number;
@@ -23,25 +23,20 @@ export interface OpenDecision {
 }
 
 /** The word shown at the end of a row. */
-export const REASON: Record<DecisionKind, string> = {
+export const REASON: Record<AskKind, string> = {
   question: "Question",
   plan: "Plan",
   approval: "Approve",
   trust: "Trust",
   login: "Sign in",
-  trigger: "Reply",
 };
 
-const RECORD_KINDS: Record<string, DecisionKind> = {
+const RECORD_KINDS: Record<DecisionKind, AskKind> = {
   question: "question",
   plan: "plan",
   approval: "approval",
-  tool_approval: "approval",
-  trust: "trust",
   plugin_trust: "trust",
-  login: "login",
   mcp_login: "login",
-  trigger: "trigger",
 };
 
 /**
@@ -60,12 +55,37 @@ export function decisionsOf(sessionId: string, meta: SessionMetaState | undefine
   if (meta?.pendingApproval) add({ id: meta.pendingApproval.promptId, kind: "approval", title: meta.pendingApproval.title, approval: meta.pendingApproval });
   if (meta?.pendingPluginTrust) add({ id: meta.pendingPluginTrust.promptId, kind: "trust", title: `Load ${meta.pendingPluginTrust.pluginNames.join(", ")}?`, trust: meta.pendingPluginTrust });
   for (const record of records) {
-    const kind = RECORD_KINDS[record.kind];
-    if ((kind === "login" || kind === "trigger") && !open.some((decision) => decision.id === record.decisionId)) {
-      open.push({ id: record.decisionId, sessionId, kind, title: record.title, createdAt: record.createdAt, record });
-    }
+    if (!open.some((decision) => decision.id === record.decisionId)) open.push(fromRecord(record));
   }
   return open.sort((a, b) => a.createdAt - b.createdAt);
+}
+
+/** A decision that only the relay's record tells of: a login, or the meta state is not here yet. */
+function fromRecord(record: Decision): OpenDecision {
+  const { detail } = record;
+  const base: OpenDecision = { id: record.decisionId, sessionId: record.sessionId, kind: RECORD_KINDS[record.kind], title: record.title, createdAt: record.createdAt, record };
+  switch (record.kind) {
+    case "question":
+      return { ...base, question: { toolCallId: record.decisionId, questions: detail.questions ?? [{ question: record.title, options: record.options.map((option) => option.label) }] } };
+    case "plan":
+      return { ...base, plan: { toolCallId: record.decisionId, title: record.title, description: detail.text, ...(detail.steps ? { steps: detail.steps } : {}) } };
+    case "approval":
+      return {
+        ...base,
+        approval: {
+          promptId: record.decisionId,
+          title: record.title,
+          message: detail.text,
+          ...(detail.toolName === undefined ? {} : { toolName: detail.toolName }),
+          ...(detail.fields ? { fields: detail.fields } : {}),
+          ...(record.options.length > 0 ? { actions: record.options.map(({ id, label, style }) => ({ id, label, ...(style ? { style } : {}) })) } : {}),
+        },
+      };
+    case "plugin_trust":
+      return { ...base, trust: { promptId: record.decisionId, pluginNames: detail.subjects ?? [record.title], pluginSummaries: detail.subjects ?? [record.title] } };
+    case "mcp_login":
+      return base;
+  }
 }
 
 /**
@@ -76,6 +96,8 @@ export const LOST_AFTER_MS = 95_000;
 
 export interface StatusInput {
   live: boolean;
+  /** What the relay says about the session's process; absent from older relays. */
+  presence: SessionPresence | undefined;
   isActive: boolean;
   /** When this page last heard anything about the session, Unix ms of the relay's clock. */
   heardAt: number;
@@ -88,13 +110,13 @@ export interface StatusInput {
 }
 
 export function statusOf(input: StatusInput): SessionStatus {
-  if (input.starting) return "starting";
-  if (!input.live) return "ended";
+  if (!input.live) return input.starting ? "starting" : "ended";
+  if (input.presence === "starting") return "starting";
   if (input.decisions > 0) return "needs";
   if (input.failed) return "failed";
   if (input.meta?.retryState) return "retrying";
   if (input.meta?.isCompacting) return "compacting";
-  const lost = input.now - input.heardAt > LOST_AFTER_MS;
+  const lost = input.presence === "reconnecting" || input.presence === "offline" || (input.presence === undefined && input.now - input.heardAt > LOST_AFTER_MS);
   if (input.isActive && !lost) return "running";
   if (lost) return "lost";
   if (input.unread) return "unread";

@@ -6,7 +6,7 @@ import { api } from "@/net/api";
 import { serverNow } from "@/net/clock";
 import { hubChannel } from "@/net/manager";
 import { decodeDecision, decodeMeta, decodeSession, EMPTY_META, metaPatch } from "@/protocol/decode";
-import type { Decision, PersistedSession, SessionInfo, SessionMetaState, SessionStatusPatch } from "@/protocol/wire";
+import type { Decision, DecisionOutcome, HubMetaEvent, PersistedSession, SessionInfo, SessionMetaState, SessionSpawn, SessionStatus } from "@/protocol/wire";
 import { decisionsOf, type OpenDecision } from "./attention";
 import { isObject, load, save } from "./storage";
 import { unread } from "./unread";
@@ -32,6 +32,8 @@ export interface HubState {
   phase: "loading" | "ready" | "stale";
   sessions: ReadonlyMap<string, SessionRow>;
   decisions: ReadonlyMap<string, Decision>;
+  /** How decisions that were on screen ended, for the card that says so. Newest last, bounded. */
+  ended: ReadonlyMap<string, DecisionOutcome>;
   /** Sessions asked for with a spawn that have not appeared yet. */
   starting: ReadonlyMap<string, StartingSession>;
 }
@@ -43,12 +45,14 @@ export interface StartingSession {
   cwd: string;
   prompt: string;
   since: number;
+  /** Why it did not come to be. */
+  failed?: string;
 }
 
 /** Ask over HTTP when the socket brought no list in this time, ms. */
 const FALLBACK_MS = 1_200;
 
-export const hub = createStore<HubState>(() => ({ phase: "loading", sessions: new Map(), decisions: new Map(), starting: new Map() }));
+export const hub = createStore<HubState>(() => ({ phase: "loading", sessions: new Map(), decisions: new Map(), ended: new Map(), starting: new Map() }));
 
 /** When a session was last touched, over reloads, so that the list keeps its order. Bounded. */
 const TOUCHED_KEEP = 400;
@@ -89,7 +93,7 @@ export function markFailed(id: string, reason: string | undefined): void {
 
 function rowOf(info: SessionInfo, before: SessionRow | undefined, live: boolean): SessionRow {
   const heard = info.lastHeartbeatAt ? Date.parse(info.lastHeartbeatAt) : NaN;
-  const started = Date.parse(info.startedAt);
+  const started = Date.parse(info.lastInputAt ?? info.startedAt);
   return {
     id: info.sessionId,
     info,
@@ -156,7 +160,7 @@ export function applyRemoved(id: string): void {
   saveList();
 }
 
-export function applyStatus(patch: SessionStatusPatch): void {
+export function applyStatus(patch: SessionStatus): void {
   update(patch.sessionId, (row) => {
     const finished = row.info.isActive && !patch.isActive;
     const begun = !row.info.isActive && patch.isActive;
@@ -187,7 +191,7 @@ export function applySnapshot(sessionId: string, value: unknown): void {
   setMeta(sessionId, meta);
 }
 
-export function applyMetaEvent(event: { sessionId: string; version: number } & Record<string, unknown>): void {
+export function applyMetaEvent(event: HubMetaEvent): void {
   const { sessionId, version } = event;
   if (typeof version !== "number" || version <= (versions.get(sessionId) ?? -1)) return;
   const row = hub.getState().sessions.get(sessionId);
@@ -217,6 +221,13 @@ export function noteStarting(session: StartingSession): void {
   if (hub.getState().sessions.has(session.sessionId)) return;
   hub.setState(({ starting }) => ({ starting: new Map(starting).set(session.sessionId, session) }));
 }
+function applySpawn(spawn: SessionSpawn): void {
+  const { starting } = hub.getState();
+  const known = starting.get(spawn.sessionId);
+  if (!known || (spawn.state !== "failed" && spawn.state !== "timed_out")) return;
+  const failed = spawn.message ?? (spawn.state === "failed" ? "The machine could not start it." : "The session was started but never reported back.");
+  hub.setState({ starting: new Map(starting).set(spawn.sessionId, { ...known, failed }) });
+}
 export function forgetStarting(sessionId: string): void {
   hub.setState(({ starting }) => ({ starting: without(starting, [sessionId]) }));
 }
@@ -226,6 +237,9 @@ function without<V>(map: ReadonlyMap<string, V>, keys: Iterable<string>): Readon
   for (const key of keys) next.delete(key);
   return next.size === map.size ? map : next;
 }
+
+/** Outcomes kept for cards that are still on screen. */
+const ENDED_KEEP = 50;
 
 /** Rows of the last list, so that the next visit starts with names instead of grey bars. */
 const LIST_KEEP = 60;
@@ -276,6 +290,18 @@ async function readPins(): Promise<void> {
   }
 }
 
+/** Newest change of the feed that is applied here; a gap means that something was missed. */
+let revision: number | undefined;
+
+function inOrder<T extends { revision?: number }>(apply: (payload: T) => void): (payload: T) => void {
+  return (payload) => {
+    const next = payload.revision;
+    if (next !== undefined && revision !== undefined && next > revision + 1) hubChannel.emit("refresh", { have: revision });
+    if (next !== undefined) revision = Math.max(revision ?? 0, next);
+    apply(payload);
+  };
+}
+
 /** Follow the relay's feed. Returns the function that stops. */
 export function startHub(): () => void {
   restoreList();
@@ -289,15 +315,16 @@ export function startHub(): () => void {
       cancel();
       hub.setState(({ phase }) => ({ phase: phase === "ready" ? "stale" : phase }));
     }),
-    hubChannel.on("sessions", ({ sessions }) => {
+    hubChannel.on("sessions", ({ sessions, revision: at }) => {
       cancel();
+      revision = at;
       applyList(Array.isArray(sessions) ? sessions : []);
       subscribeAll();
       void readPins();
     }),
-    hubChannel.on("session_added", applyAdded),
-    hubChannel.on("session_removed", ({ sessionId }) => applyRemoved(sessionId)),
-    hubChannel.on("session_status", applyStatus),
+    hubChannel.on("session_added", inOrder(applyAdded)),
+    hubChannel.on("session_removed", inOrder(({ sessionId }) => applyRemoved(sessionId))),
+    hubChannel.on("session_status", inOrder(applyStatus)),
     hubChannel.on("state_snapshot", ({ sessionId, state }) => applySnapshot(sessionId, state)),
     hubChannel.on("meta_event", applyMetaEvent),
     hubChannel.on("decisions", ({ decisions }) => {
@@ -312,13 +339,17 @@ export function startHub(): () => void {
       const decision = decodeDecision(value);
       if (decision) hub.setState(({ decisions }) => ({ decisions: new Map(decisions).set(decision.decisionId, decision) }));
     }),
-    hubChannel.on("decision_ended", ({ decisionId }) => hub.setState(({ decisions }) => ({ decisions: without(decisions, [decisionId]) }))),
+    hubChannel.on("decision_ended", ({ decisionId, outcome }) =>
+      hub.setState(({ decisions, ended }) => ({ decisions: without(decisions, [decisionId]), ended: new Map([...ended, [decisionId, outcome] as const].slice(-ENDED_KEEP)) })),
+    ),
+    hubChannel.on("session_spawn", applySpawn),
   ];
   return () => {
     cancel();
     for (const stop of stops) stop();
     versions.clear();
-    hub.setState({ phase: "loading", sessions: new Map(), decisions: new Map(), starting: new Map() });
+    revision = undefined;
+    hub.setState({ phase: "loading", sessions: new Map(), decisions: new Map(), ended: new Map(), starting: new Map() });
   };
 }
 
@@ -344,7 +375,7 @@ export function useMeta<T>(id: string, selector: (meta: SessionMetaState) => T):
   );
 }
 
-function recordsOf(state: HubState, id: string): Decision[] {
+function recordsOf(state: Pick<HubState, "decisions">, id: string): Decision[] {
   return [...state.decisions.values()].filter((decision) => decision.sessionId === id);
 }
 
@@ -356,7 +387,7 @@ export function useDecisions(id: string): OpenDecision[] {
 }
 
 /** Everything that waits for the person, over all sessions, oldest first. */
-export function allDecisions(state: HubState): OpenDecision[] {
+export function allDecisions(state: Pick<HubState, "sessions" | "decisions">): OpenDecision[] {
   return [...state.sessions.values()]
     .filter((row) => row.live)
     .flatMap((row) => decisionsOf(row.id, row.meta, recordsOf(state, row.id)))
@@ -366,7 +397,12 @@ export function allDecisions(state: HubState): OpenDecision[] {
 export function useAllDecisions(): OpenDecision[] {
   const sessions = useStore(hub, (state) => state.sessions);
   const decisions = useStore(hub, (state) => state.decisions);
-  return useMemo(() => allDecisions({ phase: "ready", sessions, decisions, starting: new Map() }), [sessions, decisions]);
+  return useMemo(() => allDecisions({ sessions, decisions }), [sessions, decisions]);
+}
+
+/** How a decision ended, if that happened while the page was open. */
+export function useOutcome(decisionId: string): DecisionOutcome | undefined {
+  return useStore(hub, (state) => state.ended.get(decisionId));
 }
 
 /** How many sessions wait for the person; for the title, the icon and the bottom bar. */

@@ -225,7 +225,7 @@ export const outbox = {
   remove(requestId: string): void {
     cancels.get(requestId)?.abort();
     const item = find(requestId);
-    if (item && (item.state === "sent" || item.state === "sending" || item.state === "unconfirmed")) viewer.emit("cancel_command", { commandId: requestId });
+    if (item && (item.state === "sent" || item.state === "sending" || item.state === "unconfirmed")) viewer.emit("cancel_command", { commandId: requestId, sessionId: item.sessionId });
     drop(requestId);
   },
 

@@ -83,6 +83,18 @@ function restore(): void {
   runners.setState({ phase: "loading", runners: next });
 }
 
+/** Newest change of the feed that is applied here; a gap means that something was missed. */
+let revision: number | undefined;
+
+function inOrder<T extends { revision?: number }>(apply: (payload: T) => void): (payload: T) => void {
+  return (payload) => {
+    const next = payload.revision;
+    if (next !== undefined && revision !== undefined && next > revision + 1) runnersChannel.emit("refresh", { have: revision });
+    if (next !== undefined) revision = Math.max(revision ?? 0, next);
+    apply(payload);
+  };
+}
+
 export function startRunners(): () => void {
   restore();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -101,13 +113,14 @@ export function startRunners(): () => void {
       clearTimeout(timer);
       runners.setState(({ phase }) => ({ phase: phase === "ready" ? "stale" : phase }));
     }),
-    runnersChannel.on("runners", ({ runners: list }) => {
+    runnersChannel.on("runners", ({ runners: list, revision: at }) => {
       clearTimeout(timer);
+      revision = at;
       applyList(Array.isArray(list) ? list : []);
     }),
-    runnersChannel.on("runner_added", upsert),
-    runnersChannel.on("runner_updated", upsert),
-    runnersChannel.on("runner_removed", ({ runnerId }) => remove(runnerId)),
+    runnersChannel.on("runner_added", inOrder<RunnerInfo & { revision?: number }>(upsert)),
+    runnersChannel.on("runner_updated", inOrder<RunnerInfo & { revision?: number }>(upsert)),
+    runnersChannel.on("runner_removed", inOrder(({ runnerId }) => remove(runnerId))),
   ];
   return () => {
     clearTimeout(timer);

@@ -1,6 +1,7 @@
 import { createStore } from "zustand/vanilla";
 import { api } from "./api";
 import { closeSockets, dropTransport, hubChannel, observeLink, openSockets, reconnectNow, runnersChannel, viewerChannel } from "./manager";
+import { CallError } from "./channel";
 
 /** One value for the whole page; no two parts of the screen compute their own. */
 export interface ConnectionState {
@@ -112,28 +113,21 @@ function onVisibility(): void {
 let checking = false;
 
 /**
- * Is the other end there? Leaving and joining the read-only runners feed is a round trip that any relay answers.
- * No answer in time: the transport is thrown away, and everything resumes on a new one.
+ * Is the other end there? The relay answers from the loop that serves this page, so a frozen one is noticed as well as a
+ * dead link. No answer in time: the transport is thrown away, and everything resumes on a new one.
  */
 export async function checkLink(): Promise<boolean> {
-  const socket = runnersChannel.socket;
-  if (checking || !socket?.connected) return false;
+  if (checking || !viewerChannel.connected()) return false;
   checking = true;
-  const answered = await new Promise<boolean>((resolve) => {
-    const timer = setTimeout(() => done(false), PROBE_MS);
-    const done = (alive: boolean) => {
-      clearTimeout(timer);
-      socket.off("connect", onConnect);
-      resolve(alive);
-    };
-    const onConnect = () => done(true);
-    socket.on("connect", onConnect);
-    socket.disconnect();
-    socket.connect();
-  });
-  checking = false;
-  if (!answered) dropTransport();
-  return answered;
+  try {
+    await viewerChannel.call("probe", { nonce: `${Date.now()}` }, PROBE_MS);
+    return true;
+  } catch (error) {
+    if (error instanceof CallError && error.code === "timeout") dropTransport();
+    return false;
+  } finally {
+    checking = false;
+  }
 }
 
 export { reconnectNow };

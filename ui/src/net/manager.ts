@@ -1,5 +1,6 @@
 import { Manager, type Socket } from "socket.io-client";
 import { Channel } from "./channel";
+import { SOCKET_PROTOCOL_VERSION } from "@/protocol/wire";
 import type {
   HubClientToServerEvents,
   HubServerToClientEvents,
@@ -10,7 +11,7 @@ import type {
 } from "@/protocol/wire";
 
 /** Version of the handshake; the relay marks others as incompatible. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = SOCKET_PROTOCOL_VERSION;
 
 /** First and longest wait between attempts, ms. */
 const FIRST_DELAY_MS = 500;

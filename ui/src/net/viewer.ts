@@ -1,4 +1,4 @@
-import type { ExecResult, ServiceEnvelope } from "@/protocol/wire";
+import type { ServiceEnvelope, ViewerConnected, ViewerExecResult } from "@/protocol/wire";
 import { CallError } from "./channel";
 import { separateSocket, viewerChannel } from "./manager";
 
@@ -51,9 +51,9 @@ function wait(table: Map<string, Waiting>, id: string, sessionId: string, timeou
   });
 }
 
-function onExecResult(result: ExecResult): void {
+function onExecResult(result: ViewerExecResult): void {
   const waiting = commands.get(result.id);
-  if (!waiting || (result.sessionId !== undefined && result.sessionId !== waiting.sessionId)) return;
+  if (!waiting || (result.sessionId && result.sessionId !== waiting.sessionId)) return;
   settle(commands, result.id);
   if (result.ok) waiting.resolve(result.result);
   else waiting.reject(new ExecError(result.error ?? "The session refused the command."));
@@ -114,7 +114,7 @@ export async function withSession<T>(sessionId: string, work: (session: Backgrou
   try {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new CallError("timeout")), ATTACH_MS);
-      socket.on("connected", (payload: { replayOnly?: true }) => {
+      socket.on("connected", (payload: ViewerConnected) => {
         clearTimeout(timer);
         if (payload.replayOnly) reject(new ExecError("This session has ended."));
         else resolve();
@@ -133,7 +133,7 @@ export async function withSession<T>(sessionId: string, work: (session: Backgrou
         const id = commandId();
         return new Promise((resolve, reject) => {
           const timer = setTimeout(() => reject(new CallError("timeout")), timeoutMs);
-          socket.on("exec_result", (result: ExecResult) => {
+          socket.on("exec_result", (result: ViewerExecResult) => {
             if (result.id !== id) return;
             clearTimeout(timer);
             if (result.ok) resolve(result.result);

@@ -1,4 +1,4 @@
-import type { Decision, MetaPendingApproval, MetaPendingPlan, MetaPendingQuestion, ModelInfo, SessionInfo, SessionMetaState, MetaPluginTrustPrompt, MetaRetryState, MetaGoalStatus, MetaTokenUsage, MetaTodoItem } from "./wire";
+import type { Decision, DecisionKind, MetaPendingApproval, MetaPendingPlan, MetaPendingQuestion, Model, SessionInfo, SessionMetaState, MetaPluginTrustPrompt, MetaRetryState, MetaGoalStatus, MetaTokenUsage, MetaTodoItem } from "./wire";
 
 /**
  * The one place that narrows what came over the wire. A bad member of a snapshot becomes null, a bad event is dropped
@@ -23,7 +23,7 @@ function present<T>(value: T | undefined): value is T {
   return value !== undefined;
 }
 
-export function decodeModel(value: unknown): ModelInfo | null {
+export function decodeModel(value: unknown): Model | null {
   if (!isJson(value)) return null;
   const provider = words(value["provider"]);
   const id = words(value["id"]) ?? words(value["modelId"]);
@@ -39,7 +39,7 @@ export function decodeModel(value: unknown): ModelInfo | null {
   };
 }
 
-const QUESTION_TYPES = ["radio", "checkbox", "ranked"];
+const QUESTION_TYPES = ["radio", "checkbox", "ranked"] as const;
 
 function decodeQuestion(value: unknown): MetaPendingQuestion | null {
   if (!isJson(value)) return null;
@@ -51,8 +51,7 @@ function decodeQuestion(value: unknown): MetaPendingQuestion | null {
       if (!isJson(entry)) return undefined;
       const question = words(entry["question"]);
       if (!question) return undefined;
-      const type = words(entry["type"]);
-      return { question, options: list(entry["options"]).map(words).filter(present), type: type && QUESTION_TYPES.includes(type) ? type : "radio" };
+      return { question, options: list(entry["options"]).map(words).filter(present), type: QUESTION_TYPES.find((type) => type === entry["type"]) ?? "radio" };
     })
     .filter(present);
   if (!toolCallId || questions.length === 0) return null;
@@ -73,7 +72,7 @@ function decodePlan(value: unknown): MetaPendingPlan | null {
       return stepTitle ? { title: stepTitle, ...(description ? { description } : {}) } : undefined;
     })
     .filter(present);
-  return { toolCallId, title, description: typeof value["description"] === "string" ? value["description"] : null, ...(steps.length > 0 ? { steps } : {}) };
+  return { toolCallId, title, ...(typeof value["description"] === "string" ? { description: value["description"] } : {}), ...(steps.length > 0 ? { steps } : {}) };
 }
 
 const ACTION_STYLES = ["primary", "danger", "default"] as const;
@@ -178,8 +177,7 @@ export function decodeTodo(value: unknown): MetaTodoItem[] {
 }
 
 function decodeProviders(value: unknown): SessionMetaState["providerUsage"] {
-  if (!isJson(value)) return null;
-  return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, Json] => isJson(entry[1])));
+  return isJson(value) ? value : null;
 }
 
 export const EMPTY_META: SessionMetaState = {
@@ -304,11 +302,21 @@ export function decodeSession(value: unknown): SessionInfo | undefined {
   };
 }
 
+const DECISION_KINDS: readonly DecisionKind[] = ["question", "plan", "approval", "plugin_trust", "mcp_login"];
+
 export function decodeDecision(value: unknown): Decision | undefined {
   if (!isJson(value)) return undefined;
   const decisionId = words(value["decisionId"]);
   const sessionId = words(value["sessionId"]);
-  const kind = words(value["kind"]);
-  if (!decisionId || !sessionId || !kind) return undefined;
-  return { ...(value as unknown as Decision), decisionId, sessionId, kind, title: words(value["title"]) ?? "", createdAt: finite(value["createdAt"]) ?? 0 };
+  const kind = DECISION_KINDS.find((known) => known === value["kind"]);
+  if (!decisionId || !sessionId || !kind || !isJson(value["detail"])) return undefined;
+  return {
+    ...(value as unknown as Decision),
+    decisionId,
+    sessionId,
+    kind,
+    title: words(value["title"]) ?? "",
+    options: list(value["options"]).filter((option): option is Decision["options"][number] => isJson(option) && typeof option["id"] === "string" && typeof option["label"] === "string"),
+    createdAt: finite(value["createdAt"]) ?? 0,
+  };
 }

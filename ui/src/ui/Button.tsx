@@ -3,12 +3,11 @@ import type { ButtonHTMLAttributes, ReactNode, Ref } from "react";
 import { cx } from "./cx";
 import { Icon } from "./Icon";
 import { Spinner } from "./Spinner";
-import { Tooltip } from "./Tooltip";
 
 export type ButtonKind = "ink" | "outline" | "quiet" | "danger" | "accent";
 export type ButtonSize = "sm" | "md" | "lg";
 
-const KINDS: Record<ButtonKind, string> = {
+export const KINDS: Record<ButtonKind, string> = {
   ink: "bg-ink text-on-ink hover:bg-ink-hover",
   outline: "bg-surface text-text border border-line-strong/50 hover:bg-hover hover:border-line-strong",
   quiet: "text-text-2 hover:bg-hover hover:text-text aria-pressed:bg-press aria-pressed:text-text data-[state=open]:bg-press",
@@ -22,7 +21,7 @@ const SIZES: Record<ButtonSize, string> = {
   lg: "h-10 px-4 text-ui pointer-coarse:h-12",
 };
 
-const BASE =
+export const BASE =
   "relative inline-flex items-center justify-center gap-1.5 rounded-ctl font-medium whitespace-nowrap select-none transition-colors disabled:opacity-45 disabled:pointer-events-none aria-disabled:opacity-45 forced-border";
 
 /** Classes of a button, for links that look like one. */
@@ -54,47 +53,5 @@ export function Button({ kind = "outline", size = "md", icon, busy = false, clas
       {children}
       {busy && <Spinner size={14} className="ml-0.5" />}
     </button>
-  );
-}
-
-export interface IconButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonElement>, "children"> {
-  icon: LucideIcon;
-  /** Name for assistive technology and the tooltip. */
-  label: string;
-  /** Shortcut shown in the tooltip, e.g. "⌘K". */
-  keys?: string | undefined;
-  kind?: ButtonKind;
-  size?: ButtonSize;
-  busy?: boolean;
-  tip?: boolean;
-  side?: "top" | "bottom" | "left" | "right";
-  ref?: Ref<HTMLButtonElement>;
-}
-
-const SQUARE: Record<ButtonSize, string> = {
-  sm: "size-7 pointer-coarse:size-11",
-  md: "size-[var(--control)]",
-  lg: "size-10 pointer-coarse:size-12",
-};
-
-export function IconButton({ icon, label, keys, kind = "quiet", size = "md", busy = false, tip = true, side = "bottom", className, onClick, type = "button", ...rest }: IconButtonProps) {
-  const button = (
-    <button
-      type={type}
-      aria-label={label}
-      aria-busy={busy || undefined}
-      className={cx(BASE, KINDS[kind], SQUARE[size], className)}
-      onClick={busy ? undefined : onClick}
-      {...rest}
-    >
-      {busy ? <Spinner size={14} /> : <Icon icon={icon} />}
-    </button>
-  );
-  return tip ? (
-    <Tooltip text={label} keys={keys} side={side}>
-      {button}
-    </Tooltip>
-  ) : (
-    button
   );
 }

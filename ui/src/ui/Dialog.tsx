@@ -2,7 +2,7 @@ import { Dialog as D } from "radix-ui";
 import { X } from "lucide-react";
 import type { ReactNode } from "react";
 import { useBackCloses } from "./backCloses";
-import { IconButton } from "./Button";
+import { IconButton } from "./IconButton";
 import { cx } from "./cx";
 
 export interface DialogProps {

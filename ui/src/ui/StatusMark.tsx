@@ -53,6 +53,7 @@ export function StatusMark({ status, label, size = 16, hidden = false }: { statu
       width={size}
       height={size}
       viewBox="0 0 16 16"
+      data-status={status}
       className={cx("shrink-0", color, moving && "pulse")}
       {...(hidden ? { "aria-hidden": true } : { role: "img", "aria-label": label ?? text })}
     >

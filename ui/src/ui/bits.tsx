@@ -1,7 +1,8 @@
 import type { LucideIcon } from "lucide-react";
 import { Check, Copy } from "lucide-react";
 import { useEffect, useState, type HTMLAttributes, type ReactNode } from "react";
-import { Button, IconButton, type ButtonSize } from "./Button";
+import { Button, type ButtonSize } from "./Button";
+import { IconButton } from "./IconButton";
 import { cx } from "./cx";
 import { Icon } from "./Icon";
 

@@ -1,6 +1,7 @@
 export { cx } from "./cx";
 export { Icon } from "./Icon";
-export { Button, IconButton, buttonClass, type ButtonKind, type ButtonProps, type ButtonSize, type IconButtonProps } from "./Button";
+export { Button, buttonClass, type ButtonKind, type ButtonProps, type ButtonSize } from "./Button";
+export { IconButton, type IconButtonProps } from "./IconButton";
 export { Spinner } from "./Spinner";
 export { Tooltip, TooltipProvider } from "./Tooltip";
 export { Kbd } from "./Kbd";
@@ -20,3 +21,4 @@ export { Splitter } from "./Splitter";
 export { RelativeTime } from "./time";
 export { currentWidth, useMedia, useTouch, useWidth, type Width } from "./media";
 export { useBackCloses } from "./backCloses";
+export { PickList, type PickItem } from "./PickList";

@@ -2,7 +2,8 @@ import { X } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useStore } from "zustand";
 import { createStore } from "zustand/vanilla";
-import { Button, IconButton } from "./Button";
+import { Button } from "./Button";
+import { IconButton } from "./IconButton";
 import { cx } from "./cx";
 
 export interface ToastOptions {

@@ -1,0 +1,28 @@
+import { QueryClientProvider } from "@tanstack/react-query";
+import { useEffect } from "react";
+import { useAuth } from "@/data/auth";
+import { TooltipProvider } from "@/ui/Tooltip";
+import { Announcer } from "@/ui/announce";
+import { ConfirmHost } from "@/ui/confirm";
+import { Toasts } from "@/ui/toast";
+import { ExpiredDialog } from "./ExpiredDialog";
+import { queryClient } from "@/data/queries";
+import { startServices } from "./services";
+import { Shell } from "./Shell";
+
+/** Everything behind the sign-in. Mounted once per person; an expired login leaves it in place. */
+export function Workspace() {
+  const { expired, person } = useAuth();
+  useEffect(() => (expired ? undefined : startServices()), [expired, person?.id]);
+  return (
+    <QueryClientProvider client={queryClient}>
+      <TooltipProvider>
+        <Shell />
+        <ExpiredDialog />
+        <ConfirmHost />
+        <Toasts />
+        <Announcer />
+      </TooltipProvider>
+    </QueryClientProvider>
+  );
+}

@@ -1,0 +1,43 @@
+import { expire, signOut, watchAuth, whenPersonChanges, auth } from "@/data/auth";
+import { drafts, loadDrafts } from "@/data/drafts";
+import { startHub } from "@/data/hub";
+import { outbox, startOutbox } from "@/data/outbox";
+import { queryClient, watchQueries } from "@/data/queries";
+import { startRunners } from "@/data/runners";
+import { forgetPerson } from "@/data/storage";
+import { startConnection, stopConnection, whenRefused } from "@/net/connection";
+import { startNotifications } from "@/features/notifications";
+import { startUpdates } from "@/features/update";
+
+/** Start what runs beside the screens. Returns the function that stops it; safe to repeat. */
+export function startServices(): () => void {
+  let stopped = false;
+  const stops: (() => void)[] = [startHub(), startRunners(), watchQueries(), startNotifications(), startUpdates()];
+  whenRefused(expire);
+  whenPersonChanges(forgetEverything);
+  stops.push(
+    watchAuth(() => {
+      void forgetEverything().then(() => auth.setState({ status: "out", person: undefined, expired: false }));
+    }),
+  );
+  void loadDrafts();
+  void startOutbox().then((stop) => (stopped ? stop() : stops.push(stop)));
+  startConnection();
+  return () => {
+    stopped = true;
+    stopConnection();
+    for (const stop of stops) stop();
+  };
+}
+
+/** Nothing of the person stays in memory or in this browser. */
+export async function forgetEverything(): Promise<void> {
+  drafts.forgetAll();
+  outbox.forgetAll();
+  queryClient.clear();
+  await forgetPerson();
+}
+
+export function leave(): Promise<void> {
+  return signOut(forgetEverything);
+}

@@ -1,0 +1,2 @@
+export { Home } from "./Home";
+export { StartingSession } from "./StartingSession";

@@ -1,0 +1,1 @@
+export { createKey, deleteKey, type NewKey } from "./api";

@@ -1,0 +1,3 @@
+export { NewSession, type Prefill } from "./NewSession";
+export { FolderPicker } from "./FolderPicker";
+export { ModelSelect, modelItems, modelKey } from "./ModelSelect";

@@ -1,0 +1,1 @@
+export { startNotifications, askPermission } from "./notify";

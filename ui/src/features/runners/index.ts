@@ -1,0 +1,2 @@
+export { RunnersPage } from "./RunnersPage";
+export { RunnerPage } from "./RunnerPage";

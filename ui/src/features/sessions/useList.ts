@@ -1,0 +1,65 @@
+import { useCallback, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { useStore } from "zustand";
+import { hub, useAllDecisions } from "@/data/hub";
+import { usePref } from "@/data/prefs";
+import { load, save } from "@/data/storage";
+import { unreadStore } from "@/data/unread";
+import { minuteTicker } from "@/net/clock";
+import { groupSessions, type Filter, type Group } from "./grouping";
+
+/** Stored set of strings: what is folded, what is unfolded. */
+function useStoredSet(key: string): [ReadonlySet<string>, (value: string) => void] {
+  const [set, setSet] = useState<ReadonlySet<string>>(() => new Set(load(key, (value) => (Array.isArray(value) ? value.filter((entry): entry is string => typeof entry === "string") : undefined))));
+  const toggle = useCallback(
+    (value: string) =>
+      setSet((before) => {
+        const next = new Set(before);
+        if (!next.delete(value)) next.add(value);
+        save(key, [...next]);
+        return next;
+      }),
+    [key],
+  );
+  return [set, toggle];
+}
+
+export interface List {
+  groups: Group[];
+  folded: ReadonlySet<string>;
+  toggleGroup: (key: string) => void;
+  toggleRow: (id: string) => void;
+}
+
+/** The groups to show. While `frozen`, rows keep their places; what they say still changes. */
+export function useList(query: string, filter: Filter, frozen: boolean): List {
+  const sessions = useStore(hub, (state) => state.sessions);
+  const decisions = useAllDecisions();
+  const unread = useStore(unreadStore, (state) => state.ids);
+  const grouping = usePref("grouping");
+  const now = useSyncExternalStore(minuteTicker.subscribe, minuteTicker.get);
+  const [unfolded, toggleRow] = useStoredSet("unfolded");
+  const [folded, toggleGroup] = useStoredSet("folded");
+
+  const wanted = useMemo(
+    () => groupSessions({ rows: [...sessions.values()], decisions, unread, grouping, query, filter, unfolded, now }),
+    [sessions, decisions, unread, grouping, query, filter, unfolded, now],
+  );
+  // What the person asked for (folding, searching) is theirs to move; only the feed must hold still.
+  const asked = `${query}\n${filter}\n${grouping}\n${[...unfolded].join()}`;
+  const settled = useRef<{ groups: Group[]; asked: string }>({ groups: wanted, asked });
+  if (!frozen || settled.current.asked !== asked) settled.current = { groups: wanted, asked };
+  else settled.current = { groups: inPlace(settled.current.groups, wanted), asked };
+  return { groups: settled.current.groups, folded, toggleGroup, toggleRow };
+}
+
+/** The old places with the new contents. */
+export function inPlace(old: readonly Group[], wanted: readonly Group[]): Group[] {
+  const fresh = new Map(wanted.flatMap((group) => group.entries.map((entry) => [entry.id, entry] as const)));
+  return old.map((group) => ({
+    ...group,
+    entries: group.entries.map((entry) => {
+      const now = fresh.get(entry.id);
+      return now ? { ...entry, row: now.row, status: now.status, reason: now.reason, unread: now.unread } : entry;
+    }),
+  }));
+}

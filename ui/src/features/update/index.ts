@@ -1,0 +1,2 @@
+export { UpdateBar } from "./UpdateBar";
+export { startUpdates } from "./updates";
