@@ -105,6 +105,7 @@ export class SessionModel {
   #pageLoading = false;
   #attachedAt = 0;
   #unknownEvents = 0;
+  #toolsEnded = 0;
 
   readonly #itemListeners = new Map<ItemId, Set<Listener>>();
   readonly #rowListeners = new Set<Listener>();
@@ -138,6 +139,10 @@ export class SessionModel {
   }
   get unknownEvents(): number {
     return this.#unknownEvents;
+  }
+  /** Counts tools that have ended: each may have changed files. */
+  get toolsEnded(): number {
+    return this.#toolsEnded;
   }
   get empty(): boolean {
     return this.#transcript.entries.length === 0;
@@ -244,8 +249,13 @@ export class SessionModel {
     if (!parsed || !this.#gate || !belongs(this.#gate, parsed)) return false;
     this.#admit(hydrate(this.#gate, parsed, this.#options.now()));
     this.#flush(true);
-    this.#setHydration({ ...this.#hydration, phase: this.#hydration.phase === "replay" ? "replay" : "live", reason: null, complete: parsed.complete, stale: false });
+    this.#setHydration({ ...this.#hydration, phase: this.#hydration.phase === "replay" ? "replay" : "live", reason: null, complete: parsed.complete, received: 0, total: null, stale: false });
     return true;
+  }
+
+  /** A large conversation is on its way. */
+  progress(received: number, total: number): void {
+    if (this.#hydration.phase === "attaching") this.#setHydration({ ...this.#hydration, received, total });
   }
 
   behind(head: number): void {
@@ -441,6 +451,10 @@ export class SessionModel {
       case "message_end":
         reduce(this.#transcript, this.#adopt(event), now, changes);
         this.#confirm();
+        return;
+      case "tool_execution_end":
+        this.#toolsEnded += 1;
+        reduce(this.#transcript, event, now, changes);
         return;
       default:
         if (!reduce(this.#transcript, event, now, changes) && !factsChanged && !KNOWN.has(String(event["type"]))) this.#unknownEvents += 1;

@@ -1,6 +1,8 @@
 import { outbox } from "@/data/outbox";
 import { setAttached, viewer } from "@/net/viewer";
+import type { HydrationFailure } from "@/protocol/generated";
 import type { Ask, SessionModel } from "@/transcript/session";
+import { notePresence } from "./presence";
 
 /**
  * The one place that tells the relay which session this tab looks at, and hands its frames to the session's model. A switch
@@ -15,6 +17,13 @@ const PAGE = 50;
 const PAGE_MS = 10_000;
 /** A session that reconnects to the relay may take this long before its stored copy is offered. */
 const COMES_BACK_MS = 30_000;
+
+const FAILURES: Record<HydrationFailure, string> = {
+  not_found: "Session not found",
+  offline: "The session's machine is offline. The conversation appears when it reconnects.",
+  timeout: "This conversation did not load in time.",
+  internal: "The relay could not read this conversation.",
+};
 
 let generation = 0;
 
@@ -121,10 +130,18 @@ export function attach(model: SessionModel): Attachment {
       clearTimeout(watchdog);
       attempt += 1;
       if (payload.retryable && attempt < PATIENCE_MS.length) ask(false);
-      else model.fail(payload.reason, payload.retryable);
+      else model.fail(payload.message ?? FAILURES[payload.reason], payload.retryable);
+    }),
+    viewer.on("hydrating", (payload) => {
+      if (!belongs(payload)) return;
+      model.progress(payload.received, payload.total);
+      watch();
+    }),
+    viewer.on("presence", (payload) => {
+      notePresence(payload.sessionId, { presence: payload.presence, lights: payload.lights ?? null, viewers: payload.viewers ?? null, toldAt: Date.now() });
     }),
     viewer.on("behind", (payload) => {
-      if (belongs(payload)) model.behind(payload.head);
+      if (belongs(payload)) model.behind(payload.head.seq);
     }),
     viewer.on("error", (payload) => {
       if (payload.generation === undefined || payload.generation !== mine || model.hydration().phase !== "attaching") return;
@@ -154,7 +171,7 @@ export function attach(model: SessionModel): Attachment {
       if (payload.sessionId === sessionId) model.commandStatus(payload);
     }),
     viewer.on("commands", (payload) => {
-      if (payload.sessionId === sessionId) for (const command of payload.open) model.commandStatus(command);
+      if (payload.sessionId === sessionId) for (const open of payload.open) model.commandStatus({ commandId: open.command.commandId, state: open.state, at: open.at });
     }),
   ];
   const ticker = setInterval(() => model.tick(), 1_000);

@@ -1,1 +1,2 @@
 export { SessionScreen } from "./SessionScreen";
+export { forgetModels } from "./models";
