@@ -391,13 +391,11 @@ mod tests {
 
     #[test]
     fn a_mistyped_name_is_noticed() {
-        let vars = Vars::from_iter([("PIZZAPI_RELAY_ULR", "x"), ("PIZZAPI_SOMETHING_ELSE", "x"), ("PIZZAPI_HOME", "x")]);
+        let vars =
+            Vars::from_iter([("PIZZAPI_RELAY_ULR", "x"), ("PIZZAPI_SOMETHING_ELSE", "x"), ("PIZZAPI_HOME", "x")]);
         assert_eq!(
             unknown_names(&vars),
-            [
-                ("PIZZAPI_RELAY_ULR".to_owned(), Some("PIZZAPI_RELAY_URL")),
-                ("PIZZAPI_SOMETHING_ELSE".to_owned(), None)
-            ]
+            [("PIZZAPI_RELAY_ULR".to_owned(), Some("PIZZAPI_RELAY_URL")), ("PIZZAPI_SOMETHING_ELSE".to_owned(), None)]
         );
     }
 

@@ -254,13 +254,7 @@ impl Config {
         Self::merge(home, user, project, vars, warnings)
     }
 
-    fn merge(
-        home: Home,
-        user: Layer,
-        project: Layer,
-        vars: &Vars,
-        warnings: Vec<String>,
-    ) -> Result<Self, ConfigError> {
+    fn merge(home: Home, user: Layer, project: Layer, vars: &Vars, warnings: Vec<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader { warnings };
         for layer in [&user, &project] {
             for obsolete in ["providers", "allowProjectProviders"] {
@@ -575,9 +569,12 @@ impl Reader {
         let listed: Option<Listed> = self.get(layer, "mcp", "an object with a list `servers`");
         for definition in listed.map(|listed| listed.servers).unwrap_or_default() {
             match definition.get("name").and_then(Value::as_str).map(str::to_owned) {
-                Some(name) if servers.iter().all(|server| server.name != name) => servers.push(server(&name, definition)),
+                Some(name) if servers.iter().all(|server| server.name != name) => {
+                    servers.push(server(&name, definition))
+                }
                 Some(_) => {}
-                None => self.warn(format!("a server without `name` in `mcp.servers` of `{}` is ignored", layer.path.display())),
+                None => self
+                    .warn(format!("a server without `name` in `mcp.servers` of `{}` is ignored", layer.path.display())),
             }
         }
         servers
@@ -681,10 +678,9 @@ pub fn substitute(definition: &mut Value, words: &Substitutions<'_>) {
 /// The runner's credential: its own key, else the one sessions use.
 pub fn runner_api_key(config: &Config, vars: &Vars) -> Option<ApiKey> {
     match vars.text("PIZZAPI_RUNNER_API_KEY") {
-        Some(key) => Some(ApiKey {
-            key: Secret::new(key.to_owned()),
-            source: Source::Variable("PIZZAPI_RUNNER_API_KEY"),
-        }),
+        Some(key) => {
+            Some(ApiKey { key: Secret::new(key.to_owned()), source: Source::Variable("PIZZAPI_RUNNER_API_KEY") })
+        }
         None => config.api_key.clone(),
     }
 }
@@ -856,10 +852,7 @@ mod tests {
         let path = files.folder.path().join("home/config.json");
         save_relay(&path, "http://localhost:7492/", "key").expect("saved");
         let saved = read_object(&path).expect("read").expect("an object");
-        assert_eq!(
-            Value::Object(saved),
-            json!({"novel":{"x":1},"apiKey":"key","relayUrl":"ws://127.0.0.1:7492"})
-        );
+        assert_eq!(Value::Object(saved), json!({"novel":{"x":1},"apiKey":"key","relayUrl":"ws://127.0.0.1:7492"}));
     }
 
     #[test]

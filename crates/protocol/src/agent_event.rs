@@ -402,4 +402,3 @@ impl From<MetaEvent> for AgentEvent {
         Self::Meta(event)
     }
 }
-

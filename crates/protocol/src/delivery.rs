@@ -551,10 +551,8 @@ impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for Revised<T> {
         use serde::de::Error as _;
         let raw = RawJson::deserialize(deserializer)?;
         let item = raw.to().map_err(D::Error::custom)?;
-        let revision = raw
-            .to::<crate::json::JsonObject>()
-            .map(|object| object.get_as("revision"))
-            .map_err(D::Error::custom)?;
+        let revision =
+            raw.to::<crate::json::JsonObject>().map(|object| object.get_as("revision")).map_err(D::Error::custom)?;
         Ok(Self { item, revision })
     }
 }

@@ -210,6 +210,16 @@ pub struct EventRow {
     pub ack: Option<fn(&ts_rs::Config) -> String>,
     /// Adds the types of the row, and all they are made of.
     pub declare: fn(&mut crate::typescript::Declarations),
+    /// Reads a payload and writes it again.
+    pub rewrite: fn(&str) -> serde_json::Result<String>,
+    /// The same for the acknowledgement.
+    pub rewrite_ack: Option<fn(&str) -> serde_json::Result<String>>,
+}
+
+/// Read `T` and write it again.
+#[doc(hidden)]
+pub fn rewrite<T: Serialize + DeserializeOwned>(text: &str) -> serde_json::Result<String> {
+    serde_json::to_string(&serde_json::from_str::<T>(text)?)
 }
 
 /// Declare one direction of a namespace.
@@ -288,6 +298,8 @@ macro_rules! events {
                             declarations.add::<$payload>();
                             $(declarations.add::<$ack>();)?
                         },
+                        rewrite: $crate::events::rewrite::<$payload>,
+                        rewrite_ack: $crate::events::events!(@rewrite $($ack)?),
                     },
                 )*]
             }
@@ -314,6 +326,8 @@ macro_rules! events {
     };
     (@ack) => { None };
     (@ack $ack:ty) => { Some(<$ack as ts_rs::TS>::name) };
+    (@rewrite) => { None };
+    (@rewrite $ack:ty) => { Some($crate::events::rewrite::<$ack>) };
     (@carries) => { $crate::events::NoAck };
     (@carries $ack:ty) => { $ack };
 }

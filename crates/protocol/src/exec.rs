@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::agent_event::CommandInfo;
 use crate::events::{Empty, RawJson};
 use crate::ids::{CommandId, Position, SessionId};
 use crate::json::{JsonObject, Maybe, Open, tagged, wire, words};
 use crate::meta::McpServerError;
-use crate::agent_event::CommandInfo;
 use crate::model::Model;
 
 wire! {
@@ -315,8 +315,7 @@ impl Exec {
     pub fn request(id: impl Into<CommandId>, command: &ExecCommand) -> Open<Self> {
         let mut args = JsonObject::from_value(command).expect("a command is an object");
         args.remove("command");
-        let head =
-            Self { id: id.into(), command: command.tag().into_owned(), session_id: None, composed_at: None };
+        let head = Self { id: id.into(), command: command.tag().into_owned(), session_id: None, composed_at: None };
         Open::with(head, args)
     }
 }
@@ -391,7 +390,10 @@ mod tests {
     #[test]
     fn a_result_of_null_is_not_the_same_as_none() {
         let none = ExecResult::done(CommandId::from("1"), "cycle_model", &None::<Model>);
-        assert_eq!(serde_json::to_string(&none).expect("JSON"), r#"{"id":"1","ok":true,"command":"cycle_model","result":null}"#);
+        assert_eq!(
+            serde_json::to_string(&none).expect("JSON"),
+            r#"{"id":"1","ok":true,"command":"cycle_model","result":null}"#
+        );
         let ok = ExecResult::ok(CommandId::from("1"), "abort");
         assert_eq!(serde_json::to_string(&ok).expect("JSON"), r#"{"id":"1","ok":true,"command":"abort"}"#);
     }

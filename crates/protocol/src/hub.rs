@@ -97,8 +97,7 @@ impl<'de> Deserialize<'de> for StateSnapshot {
         let session_id = object
             .get_as("sessionId")
             .ok_or_else(|| D::Error::custom("hub state snapshot missing string sessionId"))?;
-        let state =
-            object.get_as("state").ok_or_else(|| D::Error::custom("hub state snapshot has malformed state"))?;
+        let state = object.get_as("state").ok_or_else(|| D::Error::custom("hub state snapshot has malformed state"))?;
         Ok(Self { session_id, state })
     }
 }

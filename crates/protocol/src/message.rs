@@ -234,7 +234,12 @@ tagged! {
 
 impl ContentBlock {
     pub fn text(text: impl Into<String>) -> Self {
-        Self::Text(TextBlock { text: text.into(), text_signature: None, server_tool_use: None, web_search_result: None })
+        Self::Text(TextBlock {
+            text: text.into(),
+            text_signature: None,
+            server_tool_use: None,
+            web_search_result: None,
+        })
     }
 
     pub fn thinking(thinking: impl Into<String>) -> Self {
@@ -248,11 +253,7 @@ impl ContentBlock {
 
     /// `data` is base64.
     pub fn image(data: impl Into<String>, mime_type: impl Into<String>) -> Self {
-        Self::Image(ImageBlock {
-            data: Some(data.into()),
-            mime_type: Some(mime_type.into()),
-            ..ImageBlock::default()
-        })
+        Self::Image(ImageBlock { data: Some(data.into()), mime_type: Some(mime_type.into()), ..ImageBlock::default() })
     }
 
     pub fn as_text(&self) -> Option<&str> {

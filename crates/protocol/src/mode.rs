@@ -51,9 +51,11 @@ pub fn resolve_mode(mode: Option<&ServiceModeDef>) -> ResolvedMode {
         processes: chrome.processes.unwrap_or(!work),
         diffs: chrome.diffs.unwrap_or(!work),
         files: chrome.files.unwrap_or(true),
-        tool_rendering: ui
-            .tool_rendering
-            .unwrap_or(if work { ToolRendering::Activity } else { ToolRendering::Detailed }),
+        tool_rendering: ui.tool_rendering.unwrap_or(if work {
+            ToolRendering::Activity
+        } else {
+            ToolRendering::Detailed
+        }),
         session_noun_plural: vocabulary.sessions.unwrap_or_else(|| format!("{noun}s")),
         new_session_label: vocabulary.new_session.unwrap_or_else(|| format!("New {noun}")),
         session_noun: noun,

@@ -327,4 +327,3 @@ impl Register {
         self.collab_mode != Some(false)
     }
 }
-

@@ -265,8 +265,11 @@ impl ServiceAnnounce {
             let find = |list: &[T], wanted: &str| list.iter().find(|item| key(item) == wanted).cloned();
             let added = new.iter().filter(|item| find(old, key(item)).is_none()).cloned().collect();
             let removed = old.iter().map(key).filter(|id| find(new, id).is_none()).map(str::to_owned).collect();
-            let updated =
-                new.iter().filter(|item| find(old, key(item)).is_some_and(|before| before != **item)).cloned().collect();
+            let updated = new
+                .iter()
+                .filter(|item| find(old, key(item)).is_some_and(|before| before != **item))
+                .cloned()
+                .collect();
             (added, removed, updated)
         }
 

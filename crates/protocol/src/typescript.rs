@@ -24,13 +24,19 @@ pub fn files() -> BTreeMap<&'static str, String> {
     }
     roots(&mut declarations);
 
-    let names: Vec<&str> = declarations.by_name.keys().map(String::as_str).filter(|name| events.mentions(name)).collect();
+    let names: Vec<&str> =
+        declarations.by_name.keys().map(String::as_str).filter(|name| events.mentions(name)).collect();
     let imports = names.iter().fold(String::new(), |text, name| text + "  " + name + ",\n");
     BTreeMap::from([
         ("types.ts", format!("{HEADER}\n{}", declarations.text())),
         ("events.ts", format!("{HEADER}\nimport type {{\n{imports}}} from \"./types\";\n{}", events.text)),
         ("constants.ts", format!("{HEADER}\n{}", constants())),
-        ("index.ts", format!("{HEADER}\nexport * from \"./constants\";\nexport * from \"./events\";\nexport * from \"./types\";\n")),
+        (
+            "index.ts",
+            format!(
+                "{HEADER}\nexport * from \"./constants\";\nexport * from \"./events\";\nexport * from \"./types\";\n"
+            ),
+        ),
     ])
 }
 
@@ -221,7 +227,8 @@ fn comment(indent: &str, docs: &[&str]) -> String {
         [] => String::new(),
         [line] => format!("{indent}/** {} */\n", line.trim()),
         lines => {
-            let body: String = lines.iter().map(|line| format!("{indent} * {}", line.trim()).trim_end().to_owned() + "\n").collect();
+            let body: String =
+                lines.iter().map(|line| format!("{indent} * {}", line.trim()).trim_end().to_owned() + "\n").collect();
             format!("{indent}/**\n{body}{indent} */\n")
         }
     }
@@ -246,7 +253,8 @@ fn pretty(declaration: &str) -> String {
     while let Some(first) = rest.chars().next() {
         if rest.starts_with("/**") {
             let end = rest.find("*/").map_or(rest.len(), |at| at + 2);
-            let lines: Vec<&str> = rest[3..end - 2].lines().map(|line| line.trim().trim_start_matches('*').trim()).collect();
+            let lines: Vec<&str> =
+                rest[3..end - 2].lines().map(|line| line.trim().trim_start_matches('*').trim()).collect();
             let lines: Vec<&str> = lines.into_iter().skip_while(|line| line.is_empty()).collect();
             let filled = lines.iter().rposition(|line| !line.is_empty()).map_or(0, |at| at + 1);
             newline(&mut text, depth);

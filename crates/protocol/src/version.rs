@@ -16,13 +16,11 @@ pub fn parse_semver(version: &str) -> Option<[u64; 3]> {
     let version = version.strip_prefix(['v', 'V']).unwrap_or(version);
     let version = version.split('-').next()?.split('+').next()?;
     let mut triplet = [0; 3];
-    let mut parts = 0;
-    for part in version.split('.') {
+    for (place, part) in version.split('.').enumerate() {
         if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        *triplet.get_mut(parts)? = part.parse().ok()?;
-        parts += 1;
+        *triplet.get_mut(place)? = part.parse().ok()?;
     }
     Some(triplet)
 }

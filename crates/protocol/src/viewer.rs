@@ -1,8 +1,8 @@
 //! `/viewer`: a browser tab and the session it looks at.
 
 use crate::delivery::{
-    AnswerDecision, AnswerReply, Behind, CancelCommand, CommandStatus, Commands, Hydrated, Hydrating,
-    HydrationFailed, Presence, Probe, ProbeReply,
+    AnswerDecision, AnswerReply, Behind, CancelCommand, CommandStatus, Commands, Hydrated, Hydrating, HydrationFailed,
+    Presence, Probe, ProbeReply,
 };
 use crate::error::{ErrorEvent, OkReply};
 use crate::events::{Empty, RawJson, events};
