@@ -1,1 +1,3 @@
 //! Fakes, harness and waits shared by the tests.
+
+pub mod model;
