@@ -37,6 +37,7 @@ export default defineConfig({
   preview: { host: "127.0.0.1", port: 4173 },
   build: {
     outDir: "dist",
+    manifest: true,
     target: "es2022",
     // The page's policy allows no inline data in scripts, and small files compress badly one by one.
     assetsInlineLimit: 0,
@@ -49,7 +50,7 @@ export default defineConfig({
           if (!id.includes("node_modules")) return undefined;
           if (/node_modules\/(react|react-dom|scheduler|use-sync-external-store|zustand|wouter|regexparam|mitt)\//.test(id)) return "react";
           if (/node_modules\/(socket\.io-|engine\.io-|@socket\.io)/.test(id)) return "socket";
-          if (/node_modules\/@xterm\//.test(id)) return "xterm";
+          if (/node_modules\/@xterm\/(?!addon-webgl)/.test(id)) return "xterm";
           return undefined;
         },
       },

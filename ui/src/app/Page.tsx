@@ -3,14 +3,15 @@ import { useEffect, useRef, type ReactNode } from "react";
 import { cx } from "@/ui/cx";
 import { IconButton } from "@/ui/IconButton";
 import { useWidth } from "@/ui/media";
-import { navigate, to } from "./routes";
+import { navigate } from "./routes";
 
 /** A scrolling page with a heading. Focus moves to the heading when it opens, so that readers hear where they are. */
-export function Page({ title, description, actions, back = to.home(), children, wide = false }: {
+export function Page({ title, description, actions, back, children, wide = false }: {
   title: string;
   description?: ReactNode;
   actions?: ReactNode;
-  back?: string;
+  /** Where the phone's back arrow leads; none on places of the bottom bar. */
+  back?: string | undefined;
   children: ReactNode;
   wide?: boolean;
 }) {
@@ -20,8 +21,8 @@ export function Page({ title, description, actions, back = to.home(), children, 
   return (
     <div className="min-h-0 flex-1 overflow-y-auto">
       <div className={cx("mx-auto flex w-full flex-col gap-6 px-4 pt-[calc(20px+var(--safe-top))] pb-16 m:px-8 m:pt-10", wide ? "max-w-[72rem]" : "max-w-page")}>
-        <header className="flex items-start gap-2">
-          {narrow && <IconButton icon={ChevronLeft} label="Back" tip={false} className="-ml-3" onClick={() => navigate(back)} />}
+        <header className="flex items-center gap-2">
+          {narrow && back !== undefined && <IconButton icon={ChevronLeft} label="Back" tip={false} className="-ml-3" onClick={() => navigate(back)} />}
           <div className="min-w-0 flex-1">
             <h1 ref={heading} tabIndex={-1} className="text-title font-semibold outline-none">
               {title}

@@ -119,7 +119,9 @@ export function Shell() {
                 <Outlet route={route} />
               </Suspense>
             </ErrorBoundary>
-            {small && (route.name === "runners" || route.name === "home") && <BottomBar active={route.name === "runners" ? "runners" : "new"} needs={needs} />}
+            {small && (route.name === "runners" || route.name === "home" || route.name === "settings") && (
+              <BottomBar active={route.name === "home" ? "new" : route.name} needs={needs} />
+            )}
           </main>
         )}
       </div>

@@ -29,8 +29,11 @@ export function Sidebar({ style, full = false, onSearch }: { style?: CSSProperti
         <button type="button" onClick={onSearch} className="flex h-7 items-center gap-1 rounded-ctl px-2 text-meta text-text-3 hover:bg-hover hover:text-text pointer-coarse:hidden" aria-label="Commands">
           <Kbd keys={spell("Mod+K")} />
         </button>
+        <Link href={to.history()} aria-label="History" className={buttonClass("quiet", "md", "w-[var(--control)] px-0 m:hidden")}>
+          <Icon icon={History} size={18} />
+        </Link>
         <Tooltip text="New session" keys={spell("Mod+Shift+O")}>
-          <Link href={to.home({ new: "1" })} className={buttonClass("ink", "sm", "pl-2")}>
+          <Link href={to.home({ new: "1" })} className={buttonClass("ink", "sm", "pl-2 max-m:hidden")}>
             <Icon icon={Plus} />
             New
           </Link>

@@ -1,16 +1,16 @@
-import type { Decision, DecisionKind, SessionMetaState, SessionPresence } from "@/protocol/wire";
+import type { Decision, DecisionKind as RecordKind, SessionMetaState, SessionPresence } from "@/protocol/wire";
 
 /** What the mark of a session shows; the first that applies wins, in this order. */
 export type SessionStatus = "needs" | "failed" | "retrying" | "compacting" | "starting" | "running" | "unread" | "idle" | "lost" | "ended";
 
-export type AskKind = "question" | "plan" | "approval" | "trust" | "login";
+export type DecisionKind = "question" | "plan" | "approval" | "trust" | "login" | "trigger";
 
 /** Something that waits for the person, in one shape for the session, the inbox and notifications. */
 export interface OpenDecision {
   /** `toolCallId` or `promptId`: an answer is bound to it and can never hit a later decision. */
   id: string;
   sessionId: string;
-  kind: AskKind;
+  kind: DecisionKind;
   title: string;
   /** Unix ms; 0 when the relay did not say. */
   createdAt: number;
@@ -23,15 +23,16 @@ export interface OpenDecision {
 }
 
 /** The word shown at the end of a row. */
-export const REASON: Record<AskKind, string> = {
+export const REASON: Record<DecisionKind, string> = {
   question: "Question",
   plan: "Plan",
   approval: "Approve",
   trust: "Trust",
   login: "Sign in",
+  trigger: "Reply",
 };
 
-const RECORD_KINDS: Record<DecisionKind, AskKind> = {
+const RECORD_KINDS: Record<RecordKind, DecisionKind> = {
   question: "question",
   plan: "plan",
   approval: "approval",

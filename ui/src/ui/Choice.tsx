@@ -14,7 +14,7 @@ export function Switch({ checked, onChange, label, disabled = false, id }: { che
       aria-label={label}
       className="relative h-5 w-9 shrink-0 rounded-full bg-line-strong/70 transition-colors data-[state=checked]:bg-ink disabled:opacity-45 forced-border before:absolute before:-inset-3 before:content-['']"
     >
-      <S.Thumb className="block size-4 translate-x-0.5 rounded-full bg-surface shadow-1 transition-transform data-[state=checked]:translate-x-[18px]" />
+      <S.Thumb className="block size-4 translate-x-0.5 rounded-full bg-bg shadow-1 transition-transform data-[state=checked]:translate-x-[18px]" />
     </S.Root>
   );
 }
@@ -68,7 +68,7 @@ export function Segmented<V extends string>({ value, onChange, options, label, s
           value={option.value}
           title={option.title}
           className={cx(
-            "rounded-[5px] font-medium whitespace-nowrap text-text-2 transition-colors hover:text-text data-[state=on]:bg-surface data-[state=on]:text-text data-[state=on]:shadow-1 pointer-coarse:h-10",
+            "rounded-[5px] font-medium whitespace-nowrap text-text-2 transition-colors hover:text-text data-[state=on]:bg-raised data-[state=on]:text-text data-[state=on]:shadow-1 pointer-coarse:h-10",
             size === "sm" ? "h-6 px-2 text-meta" : "h-7 px-3 text-code",
           )}
         >

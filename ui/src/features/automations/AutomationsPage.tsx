@@ -2,6 +2,7 @@ import { queryOptions, useQuery } from "@tanstack/react-query";
 import { Plus, RefreshCw, Trash2, Webhook } from "lucide-react";
 import { useState } from "react";
 import { Page } from "@/app/Page";
+import { to } from "@/app/routes";
 import { shortPath } from "@/data/format";
 import { queryClient } from "@/data/queries";
 import { runnerName, useRunners } from "@/data/runners";
@@ -61,6 +62,7 @@ export function AutomationsPage() {
   return (
     <Page
       title="Automations"
+      back={to.settings()}
       description="Let other systems start sessions on your machines."
       actions={
         <Button icon={Plus} onClick={() => setMaking(true)}>

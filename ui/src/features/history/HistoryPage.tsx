@@ -47,7 +47,7 @@ export function HistoryPage({ route }: { route: Route & { name: "history" } }) {
 
   const setAddress = (q: string, runner: string) => navigate(to.history({ ...(q ? { q } : {}), ...(runner ? { runner } : {}) }), { replace: true });
   return (
-    <Page title="History" description="Everything your agents have done. Open to read, or pick up where it stopped.">
+    <Page title="History" back={to.home()} description="Everything your agents have done. Open to read, or pick up where it stopped.">
       <div className="flex gap-2 max-m:flex-col">
         <div className="relative flex-1">
           <Icon icon={Search} className="pointer-events-none absolute top-1/2 left-3 -translate-y-1/2 text-text-3" />

@@ -4,6 +4,8 @@ import { drafts } from "@/data/drafts";
 import { baseName, duration, shortPath } from "@/data/format";
 import { forgetStarting, type StartingSession as Starting } from "@/data/hub";
 import { Button } from "@/ui/Button";
+import { Banner } from "@/ui/bits";
+import { StatusMark } from "@/ui/StatusMark";
 import { Spinner } from "@/ui/Spinner";
 
 /** After this the page says that it takes long, ms. */
@@ -21,17 +23,23 @@ export function StartingSession({ session }: { session: Starting }) {
   return (
     <div className="flex min-h-0 flex-1 flex-col">
       <header className="flex h-[var(--header)] shrink-0 items-center gap-2.5 border-b border-line px-5 pt-[var(--safe-top)]">
-        <Spinner />
+        <StatusMark status={session.failed ? "failed" : "starting"} />
         <h1 className="truncate text-ui font-semibold">{session.prompt.trim().split("\n")[0] || `Session in ${baseName(session.cwd)}`}</h1>
         <span className="truncate text-meta text-text-3">{shortPath(session.cwd)}</span>
       </header>
       <div className="mx-auto flex w-full max-w-measure flex-col gap-4 px-5 pt-8">
         {session.prompt.trim() && <div className="ml-auto max-w-[85%] rounded-card bg-press px-4 py-2.5 text-body whitespace-pre-wrap">{session.prompt}</div>}
+        {session.failed ? (
+          <Banner tone="fail" role="alert">
+            {session.failed}
+          </Banner>
+        ) : (
         <p role="status" className="flex items-center gap-2 text-ui text-text-2">
           <Spinner size={14} />
           {slow ? `${machine} is slow to answer. Waiting for ${duration(age)}.` : `Starting on ${machine}…`}
         </p>
-        {slow && (
+        )}
+        {(slow || session.failed) && (
           <div className="flex gap-2">
             <Button
               onClick={() => {

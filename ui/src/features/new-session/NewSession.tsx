@@ -4,6 +4,7 @@ import { useEffect, useRef, useState, type KeyboardEvent } from "react";
 import { APPLE } from "@/app/hotkeys";
 import { navigate, to } from "@/app/routes";
 import { drafts, useDraftsReady } from "@/data/drafts";
+import { hub, type SessionRow } from "@/data/hub";
 import { usePref } from "@/data/prefs";
 import { recentFoldersQuery } from "@/data/queries";
 import { runnerName, useRunners, type RunnerRow } from "@/data/runners";
@@ -31,9 +32,16 @@ export function NewSession({ prefill, focus }: { prefill: Prefill; focus: boolea
   const { list } = useRunners();
   const online = list.filter((machine) => machine.online);
   const [runnerId, setRunnerId] = useState<string | undefined>(prefill.runner);
-  const runner = online.find((machine) => machine.id === runnerId) ?? online.find((machine) => machine.id === lastRunner()) ?? online[0];
+  const runner = online.find((machine) => machine.id === (runnerId ?? lastRunner() ?? busiest())) ?? online[0];
   if (!runner) return null;
   return <Form key={runner.id} runner={runner} machines={online} onRunner={setRunnerId} prefill={prefill} focus={focus} />;
+}
+
+/** The machine of the session that was touched last, for the very first start from this browser. */
+function busiest(): string | undefined {
+  let newest: SessionRow | undefined;
+  for (const row of hub.getState().sessions.values()) if (row.info.runnerId && row.touchedAt > (newest?.touchedAt ?? 0)) newest = row;
+  return newest?.info.runnerId ?? undefined;
 }
 
 function Form({ runner, machines, onRunner, prefill, focus }: { runner: RunnerRow; machines: readonly RunnerRow[]; onRunner: (id: string) => void; prefill: Prefill; focus: boolean }) {

@@ -155,7 +155,7 @@ function LineView({ line, selected, toggleGroup, toggleRow, onHold }: LinesProps
   if (line.kind === "row") return <SessionLine entry={line.entry} kind={line.group.kind} selected={selected === line.entry.id} onFold={toggleRow} onHold={onHold} />;
   const { group } = line;
   return (
-    <h2 className="px-2 pt-3 pb-0.5 first:pt-0">
+    <h2 className="px-2 pt-3 pb-0.5 first:pt-0 pointer-coarse:pt-2">
       <button
         type="button"
         aria-expanded={!line.folded}

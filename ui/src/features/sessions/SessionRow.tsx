@@ -93,7 +93,7 @@ export const SessionLine = memo(function SessionLine({ entry, kind, selected, on
           <span className="flex min-w-0 items-center gap-1.5 text-meta text-text-3">
             {row.pinned && kind !== "pinned" && <Icon icon={Pin} size={11} />}
             {hasDraft && <span className="font-medium text-accent">Draft</span>}
-            {place.length > 0 && <span className="truncate">{place.join(" · ")}</span>}
+            {place.length > 0 && <span className="truncate">{place.join(", ")}</span>}
             {place.length > 0 && <span aria-hidden="true">·</span>}
             <span className="shrink-0 tnum">
               {status === "running" || status === "compacting" || status === "retrying" || status === "lost" ? STATUS[status].text : <RelativeTime at={row.touchedAt} />}

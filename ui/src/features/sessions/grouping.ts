@@ -112,8 +112,10 @@ export function groupSessions(input: ListInput): Group[] {
   const needs = shown.filter((entry) => entry.status === "needs").sort((a, b) => (waiting.get(a.id)?.createdAt ?? 0) - (waiting.get(b.id)?.createdAt ?? 0) || byTouch(a, b));
   if (needs.length > 0) groups.push({ key: "needs", title: "Needs you", kind: "needs", entries: needs.map((entry) => ({ ...entry })), count: needs.length });
 
+  // Named above already; under its project it would only be there twice. A parent stays where its children are.
+  const elsewhere = (entry: Entry) => entry.status === "needs" && !(childrenOf.get(entry.id) ?? []).some((child) => child.status !== "needs");
   const flatten = (list: Entry[], depth: number): Entry[] =>
-    list.sort(byTouch).flatMap((entry) => {
+    list.filter((entry) => !elsewhere(entry)).sort(byTouch).flatMap((entry) => {
       const children = childrenOf.get(entry.id) ?? [];
       const unfolded = narrowed || input.unfolded.has(entry.id);
       const line: Entry = {
@@ -127,7 +129,8 @@ export function groupSessions(input: ListInput): Group[] {
     });
 
   const pinned = roots.filter((entry) => entry.row.pinned);
-  if (pinned.length > 0) groups.push({ key: "pinned", title: "Pinned", kind: "pinned", entries: flatten(pinned, 0), count: pinned.length });
+  const pinnedLines = flatten(pinned, 0);
+  if (pinnedLines.length > 0) groups.push({ key: "pinned", title: "Pinned", kind: "pinned", entries: pinnedLines, count: pinnedLines.length });
 
   const rest = roots.filter((entry) => !entry.row.pinned);
   const buckets = new Map<string, { title: string; entries: Entry[]; last: number }>();
@@ -139,12 +142,14 @@ export function groupSessions(input: ListInput): Group[] {
     buckets.set(key, bucket);
   }
   for (const [key, bucket] of [...buckets].sort((a, b) => b[1].last - a[1].last || a[0].localeCompare(b[0]))) {
+    const entries = flatten(bucket.entries, 0);
+    if (entries.length === 0) continue;
     groups.push({
       key: `${input.grouping}:${key}`,
       title: bucket.title,
       kind: input.grouping === "none" ? "all" : input.grouping,
-      entries: flatten(bucket.entries, 0),
-      count: bucket.entries.length,
+      entries,
+      count: entries.length,
     });
   }
   return groups;
