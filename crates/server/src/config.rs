@@ -99,6 +99,8 @@ pub struct SessionConfig {
     /// History rows are kept this long after the end; zero keeps nothing beyond `ephemeral_ttl`.
     pub history_retention: Duration,
     pub history_max_per_user: u32,
+    /// Acknowledge an event when it is on the disk, not only in the system's cache: it then survives a power cut too.
+    pub sync_to_disk: bool,
     /// Events of a session kept in memory for replay.
     pub event_buffer: usize,
     pub event_ttl: Duration,
@@ -201,6 +203,7 @@ impl ServerConfig {
                 history_max_per_user: 500,
                 event_buffer: 1000,
                 event_ttl: DAY,
+                sync_to_disk: true,
             },
             attachments: AttachmentConfig { dir: None, max_file_bytes: 30 * MIB, ttl: DAY, quota_bytes: 1024 * MIB },
             metrics: MetricsAccess::Loopback,
@@ -214,6 +217,7 @@ impl ServerConfig {
         config.auth.argon2 = Argon2Cost { memory_kib: 64, passes: 1, lanes: 1 };
         config.auth.unlimited = true;
         config.auth.first_user_only = false;
+        config.sessions.sync_to_disk = false;
         config
     }
 
@@ -292,6 +296,7 @@ impl ServerConfig {
         vars.set_millis("PIZZAPI_EPHEMERAL_TTL_MS", &mut sessions.ephemeral_ttl)?;
         vars.set_millis("PIZZAPI_EPHEMERAL_SWEEP_MS", &mut sessions.sweep)?;
         vars.set_millis("PIZZAPI_RELAY_EVENT_TTL_MS", &mut sessions.event_ttl)?;
+        sessions.sync_to_disk = vars.flag("PIZZAPI_LOG_SYNC", true)?;
         if let Some(days) = vars.number::<u32>("PIZZAPI_HISTORY_RETENTION_DAYS", "a number of days")? {
             sessions.history_retention = days * DAY;
         }

@@ -8,7 +8,8 @@ use tower_http::compression::CompressionLayer;
 
 use crate::app::App;
 use crate::http::{
-    api_keys, attachments, auth, envelope, health, metrics, push, settings, setup_claim, static_ui, version,
+    api_keys, attachments, auth, envelope, health, metrics, push, runner_content, runner_files, runners, sessions, settings,
+    setup_claim, static_ui, version,
 };
 use crate::socket;
 
@@ -19,6 +20,9 @@ pub fn build(app: &App) -> Router {
         .merge(service())
         .merge(accounts())
         .merge(personal())
+        .merge(session_routes())
+        .merge(runner_routes())
+        .merge(runner_requests())
         .fallback_service(pages.with_state(app.clone()))
         .layer(from_fn_with_state(app.clone(), envelope::inner))
         .with_state(app.clone())
@@ -84,4 +88,71 @@ fn personal() -> Router<App> {
         )
         .route("/api/attachments/{id}/token", post(attachments::token))
         .route("/api/attachments/{id}", get(attachments::download))
+}
+
+fn session_routes() -> Router<App> {
+    Router::new()
+        .route("/api/sessions", get(sessions::list))
+        .route("/api/sessions/pinned", get(sessions::pinned))
+        .route("/api/sessions/{id}", get(sessions::get).patch(sessions::rename).delete(sessions::delete))
+        .route("/api/sessions/{id}/pin", put(sessions::pin).delete(sessions::unpin))
+        .route("/api/sessions/{id}/model", post(sessions::set_model))
+        .route("/api/sessions/{id}/abort", post(sessions::abort))
+        .route("/api/sessions/{id}/thinking", post(sessions::set_thinking))
+        .route("/api/sessions/{id}/input", post(sessions::input))
+        .route("/api/sessions/{id}/end", post(sessions::end))
+        .route("/api/spawns/{id}", get(runners::spawn_status))
+}
+
+fn runner_routes() -> Router<App> {
+    Router::new()
+        .route("/api/runners", get(runners::list))
+        .route("/api/runners/spawn", post(runners::spawn))
+        .route("/api/runners/restart", post(runners::restart))
+        .route("/api/runners/stop", post(runners::stop))
+        .route("/api/runners/terminal", post(runners::create_terminal))
+        .route("/api/runners/{id}", get(runners::get).delete(runners::delete))
+        .route("/api/runners/{id}/terminals", get(runners::terminals))
+        .route("/api/runners/{id}/terminals/{terminal}", delete(runners::kill_terminal))
+        .route("/api/runners/{id}/models", get(runners::models))
+        .route("/api/runners/{id}/recent-folders", get(runners::recent_folders).delete(runners::forget_folder))
+        .route("/api/runners/{id}/browse", get(runners::browse))
+        .route("/api/runners/{id}/mcp/reload", post(runner_content::reload_mcp))
+}
+
+fn runner_requests() -> Router<App> {
+    use {runner_content as content, runner_files as files};
+    Router::new()
+        .route("/api/runners/{id}/skills", get(content::skills).post(content::create_skill))
+        .route("/api/runners/{id}/skills/refresh", post(content::refresh_skills))
+        .route("/api/runners/{id}/skills/reload", post(content::reload_skills))
+        .route(
+            "/api/runners/{id}/skills/{name}",
+            get(content::skill).put(content::update_skill).delete(content::delete_skill),
+        )
+        .route("/api/runners/{id}/agents", get(content::agents).post(content::create_agent))
+        .route("/api/runners/{id}/agents/refresh", post(content::refresh_agents))
+        .route(
+            "/api/runners/{id}/agents/{name}",
+            get(content::agent).put(content::update_agent).delete(content::delete_agent),
+        )
+        .route("/api/runners/{id}/plugins", get(content::plugins))
+        .route("/api/runners/{id}/plugins/refresh", post(content::refresh_plugins))
+        .route("/api/runners/{id}/packages", get(content::packages))
+        .route("/api/runners/{id}/packages/install", post(content::install_package))
+        .route("/api/runners/{id}/packages/remove", post(content::remove_package))
+        .route("/api/runners/{id}/packages/update", post(content::update_packages))
+        .route("/api/runners/{id}/files", post(files::list))
+        .route("/api/runners/{id}/search-files", post(files::search))
+        .route("/api/runners/{id}/read-file", post(files::read))
+        .route("/api/runners/{id}/settings", get(files::settings).put(files::set_settings))
+        .route("/api/runners/{id}/sandbox-status", get(files::sandbox))
+        .route("/api/runners/{id}/sandbox-config", put(files::set_sandbox))
+        .route("/api/runners/{id}/usage", get(files::usage))
+        .route("/api/runners/{id}/analysis/{session}", get(files::analysis))
+        .route("/api/runners/{id}/providers", get(files::providers))
+        .route("/api/runners/{id}/providers/login", post(files::login_start))
+        .route("/api/runners/{id}/providers/login/status", get(files::login_status))
+        .route("/api/runners/{id}/providers/login/submit", post(files::login_submit))
+        .route("/api/runners/{id}/providers/login/cancel", post(files::login_cancel))
 }

@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, header};
 
-use super::login;
 use crate::app::App;
 use crate::config::ServerConfig;
 
@@ -18,7 +17,12 @@ const MOBILE: [&str; 2] = ["capacitor://localhost", "https://localhost"];
 pub struct Peer(pub IpAddr);
 
 /// May the page that sent this request talk to us? A request without `Origin` is no page's.
-pub fn is_trusted(app: &App, headers: &HeaderMap, peer: Option<IpAddr>) -> bool {
+pub fn is_trusted(app: &App, headers: &HeaderMap) -> bool {
+    is_trusted_from(app, headers, None)
+}
+
+/// [`is_trusted`] where the other end of the connection is known, so that a trusted proxy can name the host.
+pub fn is_trusted_from(app: &App, headers: &HeaderMap, peer: Option<IpAddr>) -> bool {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let Some(origin) = origins.next() else { return true };
     if origins.next().is_some() {
@@ -29,7 +33,7 @@ pub fn is_trusted(app: &App, headers: &HeaderMap, peer: Option<IpAddr>) -> bool 
 
 /// [`is_trusted`] for the request that opened a socket.
 pub fn is_trusted_parts(app: &App, parts: &http::request::Parts) -> bool {
-    is_trusted(app, &parts.headers, parts.extensions.get::<Peer>().map(|peer| peer.0))
+    is_trusted_from(app, &parts.headers, parts.extensions.get::<Peer>().map(|peer| peer.0))
 }
 
 /// Is `origin` ours, configured, or the same host the request was sent to?
@@ -82,17 +86,6 @@ pub fn is_known_host(config: &ServerConfig, headers: &HeaderMap, peer: Option<Ip
         let domain = without_port(domain.split_once("://").map_or(domain.as_str(), |(_, rest)| rest));
         name.eq_ignore_ascii_case(domain) || ends_with_label(name, domain)
     })
-}
-
-/// Must an unsafe request be refused because another site may have caused it?
-pub fn is_forged(app: &App, method: &Method, headers: &HeaderMap, peer: Option<IpAddr>) -> bool {
-    if method.is_safe() || !login::has_cookie(headers) {
-        return false;
-    }
-    if headers.contains_key(header::ORIGIN) {
-        return !is_trusted(app, headers, peer);
-    }
-    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none" && site != "same-site")
 }
 
 fn own_origin(config: &ServerConfig, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<String> {

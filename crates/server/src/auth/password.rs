@@ -11,13 +11,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::config::Argon2Cost;
 
-/// Shortest and longest password. Units: code points.
-pub const MIN_CODE_POINTS: usize = 8;
-pub const MAX_CODE_POINTS: usize = 128;
+pub use pizzapi_protocol::password::PASSWORD_SUMMARY as RULE;
 
-/// What a person is told about passwords.
-pub const RULE: &str =
-    "Password must be 8-128 characters and contain at least one uppercase letter, one lowercase letter, and one number";
 /// What a person is told about a password everybody knows.
 pub const BREACHED: &str = "This password is among the most commonly breached ones. Choose another";
 
@@ -29,14 +24,7 @@ const MOST_BREACHED: &str = include_str!("breached.txt");
 
 /// Is `password` acceptable? The error is for people.
 pub fn check(password: &str) -> Result<(), &'static str> {
-    let length = password.chars().count();
-    let mut classes = (false, false, false);
-    for c in password.chars() {
-        classes.0 |= c.is_uppercase();
-        classes.1 |= c.is_lowercase();
-        classes.2 |= c.is_ascii_digit();
-    }
-    if !(MIN_CODE_POINTS..=MAX_CODE_POINTS).contains(&length) || classes != (true, true, true) {
+    if !pizzapi_protocol::password::check_password(password).valid {
         return Err(RULE);
     }
     if is_breached(password) {

@@ -94,12 +94,17 @@ impl Db {
     pub async fn open(config: &ServerConfig) -> Result<Self, DbError> {
         match &config.database_url {
             Some(url) => Self::postgres(url.reveal()).await,
-            None => Self::sqlite(&config.database_path()).await,
+            None => Self::open_sqlite(&config.database_path(), config.sessions.sync_to_disk).await,
         }
     }
 
     /// One SQLite file; its folder gets mode 0700, the file 0600.
     pub async fn sqlite(path: &Path) -> Result<Self, DbError> {
+        Self::open_sqlite(path, false).await
+    }
+
+    /// With `synced`, what was committed survives a power cut; without, a crash of the process.
+    async fn open_sqlite(path: &Path, synced: bool) -> Result<Self, DbError> {
         sqlx::any::install_default_drivers();
         let dir = path.parent().unwrap_or(Path::new(".")).to_owned();
         private_dir(&dir).map_err(|source| DbError::DataDir { path: dir.clone(), source })?;
@@ -114,8 +119,8 @@ impl Db {
         let mut first = AnyConnection::connect_with(&options).await.map_err(open_error)?;
         first.execute("PRAGMA journal_mode = WAL").await.map_err(open_error)?;
         first.close().await.map_err(open_error)?;
-        let writer = sqlite_pool(1).connect_with(options.clone()).await.map_err(open_error)?;
-        let reader = sqlite_pool(SQLITE_READERS).connect_lazy_with(options);
+        let writer = sqlite_pool(1, synced).connect_with(options.clone()).await.map_err(open_error)?;
+        let reader = sqlite_pool(SQLITE_READERS, synced).connect_lazy_with(options);
         let db = Self { backend: Backend::Sqlite, writer, reader };
         migrate::run(&db, Some(path)).await?;
         Ok(db)
@@ -225,22 +230,22 @@ fn sqlite_options(path: &Path) -> Result<AnyConnectOptions, sqlx::Error> {
     url.as_str().replacen("file:", "sqlite:", 1).parse()
 }
 
-fn sqlite_pool(connections: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT).after_connect(
-        |connection, _| {
-            Box::pin(async move {
-                for pragma in [
-                    format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis()),
-                    "PRAGMA journal_mode = WAL".to_owned(),
-                    "PRAGMA synchronous = NORMAL".to_owned(),
-                    "PRAGMA foreign_keys = ON".to_owned(),
-                ] {
-                    connection.execute(sqlx::AssertSqlSafe(pragma)).await?;
-                }
-                Ok(())
-            })
-        },
-    )
+fn sqlite_pool(connections: u32, synced: bool) -> AnyPoolOptions {
+    let synchronous = if synced { "FULL" } else { "NORMAL" };
+    let options = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
+    options.after_connect(move |connection, _| {
+        Box::pin(async move {
+            for pragma in [
+                format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis()),
+                "PRAGMA journal_mode = WAL".to_owned(),
+                format!("PRAGMA synchronous = {synchronous}"),
+                "PRAGMA foreign_keys = ON".to_owned(),
+            ] {
+                connection.execute(sqlx::AssertSqlSafe(pragma)).await?;
+            }
+            Ok(())
+        })
+    })
 }
 
 /// Create `dir` for this user only. An existing folder keeps its mode unless it is ours to tighten.

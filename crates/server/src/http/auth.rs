@@ -268,7 +268,9 @@ pub async fn register(
         return Err(ApiError::bad_request("Missing required fields: email, password"));
     };
     let email = clean_email(email).ok_or_else(|| ApiError::bad_request("Invalid email format"))?;
-    if let Err(rule @ password::RULE) = password::check(password) {
+    if let Err(rule) = password::check(password)
+        && rule == password::RULE
+    {
         return Err(ApiError::bad_request(rule).code("weak_password"));
     }
     let open = is_signup_open(&app).await?;

@@ -100,7 +100,7 @@ fn is_cross_site(app: &App, parts: &http::request::Parts) -> bool {
         return false;
     }
     if headers.contains_key(header::ORIGIN) {
-        return !origin::is_trusted(app, headers, Some(peer_of(parts)));
+        return !origin::is_trusted_from(app, headers, Some(peer_of(parts)));
     }
     headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
 }

@@ -8,6 +8,7 @@ use super::error::ApiError;
 use super::extract::{MaybeFields, Signed};
 use crate::app::App;
 use crate::db::preferences::SUBAGENT_MODEL;
+use crate::socket::api;
 
 const MAX_MODELS: usize = 2000;
 const MAX_MODEL: usize = 256;
@@ -29,6 +30,7 @@ pub async fn set_hidden_models(
     models.sort();
     models.dedup();
     app.db.preferences().set_hidden_models(&principal.user_id, &models).await?;
+    api::preferences_changed(&app, &principal.user_id).await;
     Ok(Json(json!({ "ok": true, "hiddenModels": models })))
 }
 
@@ -48,6 +50,7 @@ pub async fn set_subagent_model(
         _ => return Err(ApiError::bad_request("model must be provider/id, or null")),
     };
     app.db.preferences().set(&principal.user_id, SUBAGENT_MODEL, model, app.clock.now_ms()).await?;
+    api::preferences_changed(&app, &principal.user_id).await;
     Ok(Json(json!({ "ok": true, "model": model })))
 }
 
