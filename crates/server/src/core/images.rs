@@ -41,11 +41,11 @@ pub fn find(event: &RawJson, user: &str) -> Vec<Image> {
     found
 }
 
-/// Replace the pictures in `stored` (id → size in bytes) by links.
-pub fn replace(event: &RawJson, user: &str, stored: &HashMap<String, usize>) -> RawJson {
+/// Replace the pictures in `stored` (id → attachment and size in bytes) by links.
+pub fn replace(event: &RawJson, user: &str, stored: &HashMap<String, (String, usize)>) -> RawJson {
     let Ok(mut value) = event.to::<Value>() else { return event.clone() };
     walk(&mut value, &mut |block| {
-        let Some(size) = inline(block).and_then(|(data, _)| stored.get_key_value(&id(user, data))) else { return };
+        let Some((attachment, size)) = inline(block).and_then(|(data, _)| stored.get(&id(user, data))) else { return };
         let mut source = match block.remove("source") {
             Some(Value::Object(mut source)) => {
                 source.remove("data");
@@ -54,9 +54,9 @@ pub fn replace(event: &RawJson, user: &str, stored: &HashMap<String, usize>) -> 
             _ => Map::new(),
         };
         source.insert("type".to_owned(), json!("url"));
-        source.insert("url".to_owned(), json!(format!("/api/attachments/{}", size.0)));
+        source.insert("url".to_owned(), json!(format!("/api/attachments/{attachment}")));
         source.insert("extracted".to_owned(), json!(true));
-        source.insert("originalSizeBytes".to_owned(), json!(size.1));
+        source.insert("originalSizeBytes".to_owned(), json!(size));
         block.remove("data");
         block.insert("source".to_owned(), Value::Object(source));
     });
@@ -121,12 +121,12 @@ mod tests {
         let images = find(&event, "u");
         assert_eq!(images.len(), 1);
         assert_eq!((images[0].mime.as_str(), images[0].bytes.len(), images[0].id.len()), ("image/webp", 20_000, 24));
-        let stored = HashMap::from([(images[0].id.clone(), 20_000)]);
+        let stored = HashMap::from([(images[0].id.clone(), ("a1".to_owned(), 20_000))]);
         let after: Value = replace(&event, "u", &stored).to().unwrap();
         assert_eq!(
             after["result"]["content"][0],
             json!({"type": "image", "mimeType": "image/webp", "source": {"type": "url",
-                "url": format!("/api/attachments/{}", images[0].id), "extracted": true, "originalSizeBytes": 20_000}})
+                "url": "/api/attachments/a1", "extracted": true, "originalSizeBytes": 20_000}})
         );
         assert!(find(&RawJson::from(after), "u").is_empty(), "once");
     }
