@@ -10,20 +10,32 @@
 //! | [`listen`], [`router`], [`http`] | connections and HTTP routes |
 //! | [`auth`] | credentials, origins, limits |
 //! | [`db`] | durable rows |
-//! | [`socket`] | Socket.IO namespaces and live state |
+//! | [`socket`], [`inbox`], [`outbox`], [`fanout`], [`feeds`], [`route`], [`leases`] | Socket.IO: who speaks, in order, to whom |
+//! | [`core`] | what is decided, without I/O |
+//! | [`store`], [`log`] | live state; what sessions said |
 
 pub mod app;
 pub mod attachments;
 pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod core;
 pub mod db;
+pub mod emit;
+pub mod fanout;
+pub mod feeds;
 pub mod http;
+pub mod inbox;
+pub mod leases;
 pub mod listen;
+pub mod log;
 pub mod metrics;
+pub mod outbox;
+pub mod route;
 pub mod router;
 pub mod shutdown;
 pub mod socket;
+pub mod store;
 pub mod tasks;
 
 use std::net::SocketAddr;
