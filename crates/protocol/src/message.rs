@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::events::RawJson;
+use crate::ids::CommandId;
 use crate::json::{JsonObject, UnixMs, tagged, wire, words};
 
 tagged! {
@@ -68,6 +69,8 @@ impl Message {
 wire! {
     pub struct UserMessage {
         id?: String,
+        /// The command it came from.
+        request_id?: CommandId,
         content: MessageContent,
         #[serde(deserialize_with = "crate::json::millis")]
         timestamp: UnixMs,

@@ -4045,6 +4045,8 @@ export type UserId = string;
 
 export type UserMessage = {
   id?: string;
+  /** The command it came from. */
+  requestId?: CommandId;
   content: MessageContent;
   timestamp: number;
 };
