@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     fn message(n: usize, size: usize) -> Message {
-        Message::User(UserMessage { id: None, content: "x".repeat(size).into(), timestamp: n as i64 })
+        Message::User(UserMessage { id: None, request_id: None, content: "x".repeat(size).into(), timestamp: n as i64 })
     }
 
     fn read(item: &Item) -> AgentEvent {
