@@ -7,7 +7,7 @@ import { navigate as go } from "wouter/use-browser-location";
 export type Panel = "changes" | "files" | "tasks" | "context" | "preview" | "events";
 export const PANELS: readonly Panel[] = ["changes", "files", "tasks", "context", "preview", "events"];
 
-export const RUNNER_TABS = ["overview", "models", "skills", "agents", "plugins", "hooks", "mcp", "usage", "sandbox"] as const;
+export const RUNNER_TABS = ["overview", "models", "skills", "agents", "plugins", "hooks", "mcp", "usage", "sandbox", "terminal"] as const;
 export type RunnerTab = (typeof RUNNER_TABS)[number];
 
 export const SETTINGS_PAGES = ["account", "appearance", "notifications", "models", "keys", "devices", "shortcuts", "about"] as const;

@@ -32,6 +32,8 @@ export function startServices(): () => void {
 
 /** Nothing of the person stays in memory or in this browser. */
 export async function forgetEverything(): Promise<void> {
+  const { forgetModels } = await import("@/features/session");
+  forgetModels();
   drafts.forgetAll();
   outbox.forgetAll();
   queryClient.clear();

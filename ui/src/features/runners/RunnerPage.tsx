@@ -15,6 +15,7 @@ const Plugins = lazy(() => import("./Plugins").then((part) => ({ default: part.P
 const Hooks = lazy(() => import("./Plugins").then((part) => ({ default: part.Hooks })));
 const Mcp = lazy(() => import("./Mcp").then((part) => ({ default: part.Mcp })));
 const Usage = lazy(() => import("@/features/usage").then((part) => ({ default: part.Usage })));
+const RunnerTerminal = lazy(() => import("@/features/terminal").then((part) => ({ default: part.RunnerTerminal })));
 const Sandbox = lazy(() => import("./Sandbox").then((part) => ({ default: part.Sandbox })));
 
 const LABELS: Record<RunnerTab, string> = {
@@ -27,6 +28,7 @@ const LABELS: Record<RunnerTab, string> = {
   mcp: "MCP",
   usage: "Usage",
   sandbox: "Sandbox",
+  terminal: "Terminal",
 };
 
 export function RunnerPage({ id, tab }: { id: string; tab: RunnerTab }) {
@@ -86,5 +88,7 @@ function Content({ tab, id }: { tab: Exclude<RunnerTab, "overview">; id: string 
       return <Usage runnerId={id} />;
     case "sandbox":
       return <Sandbox runnerId={id} />;
+    case "terminal":
+      return <RunnerTerminal runnerId={id} />;
   }
 }
