@@ -129,7 +129,7 @@ impl Group {
             Self::Server => "Relay",
             Self::ServerLimits => "Relay: times and limits",
             Self::Push => "Relay: notifications",
-            Self::Tests => "Tests",
+            Self::Tests => "Building and testing",
         }
     }
 }
@@ -214,6 +214,7 @@ variables! {
         PIZZAPI_SUBAGENT_MODEL = "", "`provider/id` of the model for sub-agents.";
         PIZZAPI_PROJECT_DIR = "", "Set for hooks: the session's folder.";
         PI_CODING_AGENT_DIR = "", "Folder of the agent, for package commands.";
+        PIZZAPI_DEMO = "", "`1`: offer the demo model, which needs no key.";
         PIZZAPI_SHELL_ID = "", "Set for shell commands: which session's they are.";
     }
     Worker {
@@ -293,6 +294,7 @@ variables! {
         PIZZAPI_NTFY_PUBLISH_TOKEN [secret] = "", "May publish there.";
     }
     Tests {
+        PIZZAPI_BUILD_TIMESTAMP = "", "Read when the program is built: the time `/health` shows.";
         PIZZAPI_TEST_REDIS_URL = "", "Run the store's tests against this Redis as well.";
         PIZZAPI_TEST_DATABASE_URL = "", "Run the database's tests against this PostgreSQL as well.";
     }
