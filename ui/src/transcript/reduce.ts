@@ -189,7 +189,8 @@ function toolStart(transcript: Transcript, event: JsonObject, now: number, chang
   if (!found) return true;
   const { id, before } = found;
   if (before && (before.state === "done" || before.state === "failed" || before.state === "stopped")) return true;
-  const args = object(event["args"]) ?? before?.args ?? {};
+  const told = object(event["args"]);
+  const args = told && Object.keys(told).length > 0 ? told : (before?.args ?? {});
   const item: ToolItem = {
     id: toolItemId(id),
     kind: "tool",

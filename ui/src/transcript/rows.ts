@@ -199,6 +199,8 @@ function itemRow(item: Item, above: Item | null, inGroup: boolean): ItemRow {
 function gapBetween(above: Item | null, item: Item): Gap {
   if (item.kind === "user") return "turn";
   if (!above) return "block";
+  // Below a prompt there is room already: its time and marks.
+  if (above.kind === "user") return "tight";
   const quiet = (one: Item): boolean => one.kind === "tool" || one.kind === "thinking";
   if (quiet(item) && quiet(above)) return "none";
   if (item.kind === "notice" && item.notice !== "error" && item.notice !== "cli-error") return above.kind === "notice" ? "tight" : "block";

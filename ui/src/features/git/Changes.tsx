@@ -27,7 +27,9 @@ const TITLES: Record<GroupName, string> = { staged: "Staged", changed: "Changed"
 export function Changes({ sessionId, cwd, touch, open, onOpen, onComment, readOnly }: Props) {
   const { status, failure, loading, refresh, version } = useGitStatus(sessionId, cwd, touch);
   const [busy, setBusy] = useState<string | null>(null);
-  const repository = useMemo(() => (cwd ? git(sessionId, cwd) : null), [sessionId, cwd]);
+  // Paths in the status count from the top of the repository, which may lie above the session's folder.
+  const root = status?.root ?? cwd;
+  const repository = useMemo(() => (root ? git(sessionId, root) : null), [sessionId, root]);
   const groups = useMemo(() => {
     const changes = status?.changes ?? [];
     const all: [GroupName, FileChange[]][] = [

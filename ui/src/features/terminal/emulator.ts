@@ -140,7 +140,8 @@ export class Emulator {
     if (!this.#opened) {
       this.#opened = true;
       this.#terminal.open(this.element);
-      void this.#accelerate();
+      // Phones lose the context whenever they like, and their screens are small enough to do without.
+      if (!matchMedia("(pointer: coarse)").matches) void this.#accelerate();
     }
     this.bell = false;
     this.fit();

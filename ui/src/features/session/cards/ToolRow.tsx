@@ -3,7 +3,7 @@ import { memo, useState, useSyncExternalStore, type ReactNode } from "react";
 import { duration } from "@/data/format";
 import { secondTicker } from "@/net/clock";
 import { Button, Icon, cx, toast } from "@/ui";
-import { cleanOutput } from "@/transcript/ansi";
+import { stripAnsi } from "@/transcript/ansi";
 import { plainText } from "@/transcript/message";
 import type { ToolItem, ToolState } from "@/transcript/model";
 import { runExec } from "@/data/answers";
@@ -104,7 +104,7 @@ function StateMark({ state }: { state: ToolState }): ReactNode {
 }
 
 function LiveOutput({ item }: { item: ToolItem }) {
-  const output = cleanOutput(plainText(item.content)).trimEnd();
+  const output = stripAnsi(plainText(item.content)).trimEnd();
   if (output === "") return null;
   return (
     <pre className="live-output" aria-hidden="true">

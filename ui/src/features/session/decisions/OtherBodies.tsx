@@ -1,5 +1,5 @@
 import { ExternalLink } from "lucide-react";
-import { useState } from "react";
+import { Fragment, useState } from "react";
 import type { OpenDecision } from "@/data/attention";
 import { useSession } from "@/data/hub";
 import { messageOf } from "@/net/api";
@@ -80,6 +80,8 @@ export function ApprovalBody({ decision, answering }: { decision: OpenDecision; 
   if (!approval) return null;
   const fields = approval.fields ?? [];
   const actions = approval.actions ?? [];
+  // Refusals first and apart, the primary one last.
+  const ordered = actions.toSorted((a, b) => rank(a) - rank(b));
   const changed = Object.fromEntries(Object.entries(edits).filter(([key, value]) => fields.find((field) => field.key === key)?.value !== value));
   const send = (action: string, approved: boolean): void => answering.send({ kind: "approval", action, approved, edits: changed });
   return (
@@ -112,15 +114,25 @@ export function ApprovalBody({ decision, answering }: { decision: OpenDecision; 
             </Button>
           </>
         ) : (
-          actions.map((action) => (
-            <Button key={action.id} kind={action.style === "primary" ? "ink" : action.style === "danger" ? "danger" : "outline"} disabled={answering.busy} onClick={() => send(action.id, allows(action))}>
-              {action.label}
-            </Button>
-          ))
+          <>
+            {ordered.map((action, index) => (
+              <Fragment key={action.id}>
+                {allows(action) && index > 0 && !allows(ordered[index - 1] ?? action) && <span className="flex-1 max-m:hidden" />}
+                <Button kind={action.style === "primary" ? "ink" : action.style === "danger" ? "danger" : "outline"} disabled={answering.busy} onClick={() => send(action.id, allows(action))}>
+                  {action.label}
+                </Button>
+              </Fragment>
+            ))}
+          </>
         )}
       </div>
     </div>
   );
+}
+
+function rank(action: { readonly id: string; readonly label: string; readonly style?: string }): number {
+  if (!allows(action)) return 0;
+  return action.style === "primary" ? 2 : 1;
 }
 
 /** Words that say no, in ids and labels; everything else a session offers as an action lets it go on. */

@@ -26,7 +26,9 @@ export const SessionHeader = memo(function SessionHeader() {
   const [editing, setEditing] = useState(false);
   const name = facts.name ?? (row ? titleOf(row) : null) ?? starting?.prompt.split("\n")[0] ?? (facts.cwd ? baseName(facts.cwd) : "Session");
   const cwd = facts.cwd ?? row?.info.cwd ?? starting?.cwd ?? null;
-  const status = useSessionStatus(sessionId);
+  const listed = useSessionStatus(sessionId);
+  // The open session hears of its own work before the list does.
+  const status = listed === "idle" && facts.active ? "running" : listed === "running" && hydration.phase === "live" && !facts.active ? "idle" : listed;
   const replay = hydration.phase === "replay";
   return (
     <header className="session-header">

@@ -65,7 +65,7 @@ function Inspector({ panel, onClose }: { panel: Panel; onClose: () => void }) {
       label="Inspector"
       value={shown}
       tabs={TABS}
-      className="min-h-0 flex-1"
+      className="inspector min-h-0 flex-1"
       onChange={(next) => setSessionParams(sessionId, { p: next, f: undefined, l: undefined }, { replace: true })}
       trailing={<IconButton icon={X} label="Close" className="mr-1.5" onClick={onClose} />}
     >

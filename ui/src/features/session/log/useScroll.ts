@@ -94,6 +94,8 @@ export function useScroll({ sessionId, rows, estimate, onNearTop, showAll }: Opt
     const content = element?.firstElementChild;
     if (!element || !content) return undefined;
     const observer = new ResizeObserver(() => {
+      // The column lines up with what stands below the list, whatever room the scroll bar takes.
+      element.style.setProperty("--gutter", `${(element.offsetWidth - element.clientWidth) / 2}px`);
       if (state.current.following) toEnd();
     });
     observer.observe(content);
