@@ -23,7 +23,11 @@ const BEFORE_THE_END: Duration = Duration::from_millis(100);
 pub(super) enum Done {
     Event(AgentEvent),
     Receipt(CommandReceipt),
-    ExecResult(ExecResult),
+    /// `tell`: not told by a receipt.
+    ExecResult {
+        reply: ExecResult,
+        tell: bool,
+    },
     Snapshot,
     Heartbeat,
     Wish(HostWish),
@@ -240,7 +244,7 @@ impl Worker {
                 Action::Exec(exec) => Some((id.clone(), exec.known.command)),
                 Action::Interrupt | Action::ModelSet { .. } => None,
             };
-            self.report(executed, command, |worker| worker.tell(Done::Receipt(receipt(&id, &reached, result)))).await;
+            self.report(executed, command, Some(Done::Receipt(receipt(&id, &reached, result)))).await;
         }
         self.tell(Done::Over(id));
     }
@@ -249,26 +253,35 @@ impl Worker {
     pub async fn exec(self, exec: Open<Exec>) {
         let executed = exec::run(&*self.session, &exec.known.command, &exec.extra).await;
         let id = exec.known.id.clone();
-        self.report(executed, Some((exec.known.id, exec.known.command)), |_| {}).await;
+        self.report(executed, Some((exec.known.id, exec.known.command)), None).await;
         self.tell(Done::Over(id));
+    }
+
+    /// The owner's choice of models changed: pickers must see it.
+    pub async fn hidden_models(self, hidden: Vec<String>) {
+        self.session.set_hidden_models(hidden).await;
+        self.tell(Done::Event(super::outbound::capabilities(&*self.session)));
     }
 
     /// The published `model_set`.
     pub async fn model_set(self, provider: String, model: String) {
         let executed = exec::set_model(&*self.session, &provider, &model).await;
-        self.report(executed, None, |_| {}).await;
+        self.report(executed, None, None).await;
     }
 
-    async fn report(&self, executed: Executed, command: Option<(CommandId, String)>, receipt: impl FnOnce(&Self)) {
+    async fn report(&self, executed: Executed, command: Option<(CommandId, String)>, receipt: Option<Done>) {
         for event in executed.events {
             self.tell(Done::Event(event));
         }
         if let Some((id, command)) = command {
             let ok = executed.error.is_none();
             let result = executed.result.into();
-            self.tell(Done::ExecResult(ExecResult { id, ok, command, result, error: executed.error }));
+            let reply = ExecResult { id, ok, command, result, error: executed.error };
+            self.tell(Done::ExecResult { reply, tell: receipt.is_none() });
         }
-        receipt(self);
+        if let Some(receipt) = receipt {
+            self.tell(receipt);
+        }
         if executed.snapshot {
             self.tell(Done::Snapshot);
         }

@@ -314,6 +314,9 @@ impl Extension {
             self.push(&AgentEvent::Meta(event));
         }
         for decision in self.session.decisions() {
+            if let Some(pending) = pending_event(&decision) {
+                self.push(&AgentEvent::Meta(pending));
+            }
             self.raise(decision);
         }
         let unconfirmed: Vec<_> = self.receipts.drain(..).map(|(_, receipt)| receipt).collect();
@@ -477,11 +480,13 @@ impl Extension {
                 });
             }
             FromServer::HiddenModelsUpdate(update) => {
-                self.session.set_hidden_models(update.hidden_models);
-                let capabilities = outbound::capabilities(&*self.session);
-                self.push(&capabilities);
+                let worker = self.worker.clone();
+                tokio::spawn(async move { worker.hidden_models(update.hidden_models).await });
             }
-            FromServer::SubagentModelUpdate(update) => self.session.set_subagent_model(update.model),
+            FromServer::SubagentModelUpdate(update) => {
+                let session = self.session.clone();
+                tokio::spawn(async move { session.set_subagent_model(update.model).await });
+            }
             FromServer::SessionExpired(_) => {
                 if let Some((handle, _)) = self.socket.take() {
                     tokio::spawn(async move { handle.disconnect().await });
@@ -549,9 +554,6 @@ impl Extension {
         if let Some(reached) = self.session.command(&id) {
             self.busy.remove(&id);
             let reply = self.exec_replies.get(&id).cloned().flatten();
-            if let Some(reply) = &reply {
-                self.outbox.control(Frame::ExecResult(reply.clone()));
-            }
             let result = reply.and_then(|reply| reply.result.value());
             self.send_receipt(receipt(&id, &reached, result));
             return;
@@ -637,9 +639,11 @@ impl Extension {
                 let capabilities = outbound::capabilities(&*self.session);
                 self.push(&capabilities);
             }
+            // The session has announced it by a meta event already.
             Report::Raised(decision) => self.raise(decision),
-            Report::DecisionEnded { id, answer: Some(answer), by: None } => {
-                // Answered at the session's own terminal: the relay writes down who was first.
+            Report::DecisionEnded { is_known: true, .. } => {}
+            Report::DecisionEnded { id, answer: Some(answer), .. } => {
+                // Answered at the session's own terminal, or in words: the relay writes down who was first.
                 self.decision_frame(Frame::Answer(AnswerDecision {
                     decision_id: id,
                     session_id: Some(self.session_id.clone()),
@@ -650,10 +654,11 @@ impl Extension {
                     command_id: None,
                 }));
             }
-            Report::DecisionEnded { answer: Some(_), by: Some(_), .. } => {}
             Report::DecisionEnded { id, answer: None, .. } => {
                 self.decision_frame(Frame::Withdraw { id, reason: None });
             }
+            // Remote commands tell by themselves, together with their result.
+            Report::Command { id, .. } if self.exec_replies.contains_key(&id) => {}
             Report::Command { id, reached } => self.send_receipt(receipt(&id, &reached, None)),
             Report::Lagged => {
                 self.outbox.lose();
@@ -666,11 +671,13 @@ impl Extension {
         match done {
             Done::Event(event) => self.push(&event),
             Done::Receipt(receipt) => self.send_receipt(receipt),
-            Done::ExecResult(reply) => {
+            Done::ExecResult { reply, tell } => {
                 if self.exec_replies.contains_key(&reply.id) {
                     self.remember_exec(reply.id.clone(), Some(reply.clone()));
                 }
-                self.outbox.control(Frame::ExecResult(reply));
+                if tell {
+                    self.outbox.control(Frame::ExecResult(reply));
+                }
             }
             Done::Snapshot => self.snapshot(None),
             Done::Heartbeat => self.heartbeat(),
@@ -730,9 +737,6 @@ impl Extension {
 
     fn raise(&mut self, mut decision: Decision) {
         decision.session_id = self.session_id.clone();
-        if let Some(pending) = pending_event(&decision) {
-            self.push(&AgentEvent::Meta(pending));
-        }
         self.decision_frame(Frame::Raise(decision));
     }
 
@@ -745,8 +749,13 @@ impl Extension {
     }
 
     fn send_receipt(&mut self, receipt: CommandReceipt) {
-        // Only the newest word about a command is worth repeating.
-        self.receipts.retain(|(_, known)| known.command_id != receipt.command_id);
+        if let Some(at) = self.receipts.iter().position(|(_, known)| known.command_id == receipt.command_id) {
+            // Only the newest word about a command is worth repeating, and nothing moves backwards.
+            if self.receipts[at].1.state.is_final() && !receipt.state.is_final() {
+                return;
+            }
+            self.receipts.remove(at);
+        }
         self.receipts.push_back((u64::MAX, receipt.clone()));
         if self.receipts.len() > MAX_UNCONFIRMED_RECEIPTS {
             self.receipts.pop_front();

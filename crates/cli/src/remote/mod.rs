@@ -4,6 +4,7 @@
 //! connection, the numbers of events and what is unconfirmed; slow work (attachments, remote commands) runs beside it and
 //! reports back. Rules that need no connection are pure: [`window`], [`snapshot`].
 
+mod agent;
 mod attachments;
 pub mod exec;
 mod inbound;
@@ -25,6 +26,7 @@ use pizzapi_socket_client::ConfigError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+pub use agent::AgentSession;
 pub use session::{HostWish, Session};
 
 /// Where the relay is unless somebody says otherwise.

@@ -50,11 +50,11 @@ pub enum Report {
     /// Models or commands changed.
     Capabilities,
     Raised(Decision),
-    /// Ended here, or by a command of the relay.
+    /// `is_known`: by a command of the relay, which knows. `answer`: `None` when nobody answered.
     DecisionEnded {
         id: DecisionId,
         answer: Option<AnswerBody>,
-        by: Option<String>,
+        is_known: bool,
     },
     /// A command reached another state.
     Command {
@@ -147,8 +147,8 @@ pub trait Session: Send + Sync + 'static {
     /// Waits until the session is idle.
     async fn set_model(&self, provider: &str, id: &str) -> Result<Model, String>;
     async fn exec(&self, command: &str, arguments: &JsonObject) -> Result<Option<RawJson>, String>;
-    fn set_hidden_models(&self, hidden: Vec<String>);
-    fn set_subagent_model(&self, model: Option<String>);
+    async fn set_hidden_models(&self, hidden: Vec<String>);
+    async fn set_subagent_model(&self, model: Option<String>);
 
     /// Where a command stands; `None`: never seen.
     fn command(&self, id: &CommandId) -> Option<Reached>;

@@ -72,7 +72,12 @@ impl Reports for FakeReports {
 }
 
 fn user(n: usize) -> Message {
-    Message::User(UserMessage { id: None, content: format!("message {n}").into(), timestamp: n as i64 })
+    Message::User(UserMessage {
+        id: None,
+        request_id: None,
+        content: format!("message {n}").into(),
+        timestamp: n as i64,
+    })
 }
 
 impl FakeSession {
@@ -166,8 +171,8 @@ impl Session for FakeSession {
         }
     }
 
-    fn set_hidden_models(&self, _hidden: Vec<String>) {}
-    fn set_subagent_model(&self, _model: Option<String>) {}
+    async fn set_hidden_models(&self, _hidden: Vec<String>) {}
+    async fn set_subagent_model(&self, _model: Option<String>) {}
 
     fn command(&self, id: &CommandId) -> Option<Reached> {
         self.journal.lock().get(id).cloned()
@@ -518,8 +523,6 @@ async fn a_command_is_written_down_before_it_is_confirmed_and_runs_once() {
     relay.send("command", command("c2", "exec", json!({ "id": "c2", "command": "get_commands" })));
     let receipt = relay.receipt("c2", "consumed").await;
     assert_eq!(receipt["result"], json!({ "commands": [] }));
-    let reply = relay.frame("exec_result", |data| data["id"] == "c2").await;
-    assert_eq!((&reply["ok"], &reply["command"]), (&json!(true), &json!("get_commands")));
 
     relay.send("command", command("c3", "exec", json!({ "id": "c3", "command": "nonsense" })));
     let receipt = relay.receipt("c3", "rejected").await;
@@ -649,10 +652,10 @@ async fn decisions_are_raised_again_until_they_end() {
     let relay = relay.restart(Kind::Ours);
     relay.forget_frames();
     relay.frame("raise_decision", |_| true).await;
-    fixture.session.report(Report::DecisionEnded { id: "d1".into(), answer: None, by: None });
+    fixture.session.report(Report::DecisionEnded { id: "d1".into(), answer: None, is_known: false });
     assert_eq!(relay.frame("withdraw_decision", |_| true).await["decisionId"], "d1");
     let answer = AnswerBody { decision_id: "d2".into(), option: "deny".to_owned(), text: None, edits: None };
-    fixture.session.report(Report::DecisionEnded { id: "d2".into(), answer: Some(answer), by: None });
+    fixture.session.report(Report::DecisionEnded { id: "d2".into(), answer: Some(answer), is_known: false });
     assert_eq!(relay.frame("answer_decision", |_| true).await["option"], "deny");
     let outcome = json!({ "outcome": "expired", "option": "deny", "at": 2 });
     relay.send("decision_ended", json!({ "decisionId": "d1", "sessionId": "s1", "outcome": outcome }));
@@ -686,8 +689,7 @@ async fn ending_and_restarting_are_answered_before_they_are_wished_for() {
     let mut fixture = Fixture::start(&relay).await;
     for (id, name, wish) in [("e1", "restart", HostWish::Restart), ("e2", "end_session", HostWish::Quit)] {
         relay.send("command", command(id, "exec", json!({ "id": id, "command": name })));
-        let reply = relay.frame("exec_result", |data| data["id"] == id).await;
-        assert_eq!(reply["ok"], true);
+        relay.receipt(id, "consumed").await;
         let wished = tokio::time::timeout(Duration::from_secs(5), fixture.wishes.recv()).await.expect("a wish");
         assert_eq!(wished, Some(wish));
     }
