@@ -8,8 +8,8 @@ use tower_http::compression::CompressionLayer;
 
 use crate::app::App;
 use crate::http::{
-    api_keys, attachments, auth, envelope, health, metrics, push, runner_content, runner_files, runners, sessions, settings,
-    setup_claim, static_ui, version,
+    api_keys, attachments, auth, callbacks, envelope, health, metrics, push, runner_content, runner_files, runners, sessions, settings,
+    setup_claim, static_ui, triggers, version,
 };
 use crate::socket;
 
@@ -101,6 +101,17 @@ fn session_routes() -> Router<App> {
         .route("/api/sessions/{id}/thinking", post(sessions::set_thinking))
         .route("/api/sessions/{id}/input", post(sessions::input))
         .route("/api/sessions/{id}/end", post(sessions::end))
+        .route("/api/sessions/{id}/trigger", post(triggers::fire))
+        .route("/api/sessions/{id}/triggers", get(triggers::history).delete(triggers::clear_history))
+        .route("/api/sessions/{id}/available-triggers", get(triggers::available_triggers))
+        .route("/api/sessions/{id}/available-sigils", get(triggers::available_sigils))
+        .route("/api/sessions/{id}/trigger-subscriptions", get(triggers::subscriptions).post(triggers::subscribe))
+        .route(
+            "/api/sessions/{id}/trigger-subscriptions/{target}",
+            put(triggers::update_subscription).delete(triggers::unsubscribe),
+        )
+        .route("/api/mcp-oauth-callback", get(callbacks::mcp_oauth))
+        .route("/api/push/answer", post(callbacks::push_answer))
         .route("/api/spawns/{id}", get(runners::spawn_status))
 }
 
@@ -117,6 +128,16 @@ fn runner_routes() -> Router<App> {
         .route("/api/runners/{id}/models", get(runners::models))
         .route("/api/runners/{id}/recent-folders", get(runners::recent_folders).delete(runners::forget_folder))
         .route("/api/runners/{id}/browse", get(runners::browse))
+        .route("/api/runners/{id}/services", get(triggers::services))
+        .route("/api/runners/{id}/services/{service}/enabled", put(triggers::enable_service))
+        .route("/api/runners/{id}/triggers", get(triggers::runner_triggers))
+        .route("/api/runners/{id}/schedules", get(triggers::schedules))
+        .route("/api/runners/{id}/trigger-listeners", get(triggers::listeners).post(triggers::create_listener))
+        .route(
+            "/api/runners/{id}/trigger-listeners/{target}",
+            put(triggers::update_listener).delete(triggers::delete_listener),
+        )
+        .route("/api/runners/{id}/trigger-broadcast", post(triggers::broadcast))
         .route("/api/runners/{id}/mcp/reload", post(runner_content::reload_mcp))
 }
 

@@ -7,7 +7,10 @@ use sqlx::{AnyConnection, Connection, Executor};
 use super::{Backend, Columns, Db, DbError};
 
 /// Every change in order; a released one is never edited.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "baseline", include_str!("../../migrations/0001_baseline.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "baseline", include_str!("../../migrations/0001_baseline.sql")),
+    (2, "links and webhooks", include_str!("../../migrations/0002_links_and_webhooks.sql")),
+];
 
 /// Held in PostgreSQL while migrating; the number has no meaning of its own.
 const POSTGRES_LOCK: i64 = 0x7069_7a7a_6170_6931;

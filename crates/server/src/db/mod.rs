@@ -11,6 +11,7 @@ pub mod audit;
 pub mod commands;
 pub mod credentials;
 pub mod decisions;
+pub mod nonces;
 pub mod preferences;
 pub mod push;
 pub mod runners;
@@ -214,6 +215,10 @@ impl Db {
 
     pub fn triggers(&self) -> triggers::Triggers<'_> {
         triggers::Triggers(self)
+    }
+
+    pub fn nonces(&self) -> nonces::Nonces<'_> {
+        nonces::Nonces(self)
     }
 
     pub fn audit(&self) -> audit::Audit<'_> {

@@ -122,10 +122,37 @@ impl Triggers<'_> {
             .collect()
     }
 
+    /// One subscription of a session, by id.
+    pub async fn subscription(&self, session_id: &str, id: &str) -> Result<Option<Subscription>, DbError> {
+        sqlx::query("SELECT * FROM trigger_subscription WHERE session_id = $1 AND id = $2")
+            .bind(session_id.to_owned())
+            .bind(id.to_owned())
+            .fetch_optional(self.0.reader())
+            .await?
+            .map(|row| read(&row))
+            .transpose()
+    }
+
+    /// Everything a runner's services must know: subscriptions of its sessions, and its listeners.
     pub async fn of_runner(&self, runner_id: &str) -> Result<Vec<Subscription>, DbError> {
-        sqlx::query("SELECT * FROM trigger_subscription WHERE runner_id = $1 ORDER BY id")
-            .bind(runner_id.to_owned())
-            .fetch_all(self.0.reader())
+        sqlx::query(
+            "SELECT id, user_id, session_id, runner_id, trigger_type, document, updated_at FROM trigger_subscription WHERE runner_id = $1 \
+             UNION ALL SELECT id, user_id, '' AS session_id, runner_id, trigger_type, document, updated_at \
+             FROM trigger_listener WHERE runner_id = $1 ORDER BY 1",
+        )
+        .bind(runner_id.to_owned())
+        .fetch_all(self.0.reader())
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+    }
+
+    /// A session ended: schedules stay, everything else of it goes. Answers with what was removed.
+    pub async fn session_ended(&self, session_id: &str) -> Result<Vec<Subscription>, DbError> {
+        sqlx::query("DELETE FROM trigger_subscription WHERE session_id = $1 AND trigger_type NOT LIKE 'time:%' RETURNING *")
+            .bind(session_id.to_owned())
+            .fetch_all(self.0.writer())
             .await?
             .iter()
             .map(read)
@@ -172,17 +199,20 @@ impl Triggers<'_> {
             .transpose()
     }
 
-    /// Remove one listener by id, or all of a type.
-    pub async fn remove_listeners(&self, user_id: &str, runner_id: &str, id_or_type: &str) -> Result<u64, DbError> {
-        let done = sqlx::query(
-            "DELETE FROM trigger_listener WHERE user_id = $1 AND runner_id = $2 AND (id = $3 OR trigger_type = $3)",
+    /// Remove one listener by id, or all of a type. Answers with what was removed.
+    pub async fn remove_listeners(&self, user_id: &str, runner_id: &str, id_or_type: &str) -> Result<Vec<Subscription>, DbError> {
+        sqlx::query(
+            "DELETE FROM trigger_listener WHERE user_id = $1 AND runner_id = $2 AND (id = $3 OR trigger_type = $3) \
+             RETURNING *, '' AS session_id",
         )
         .bind(user_id.to_owned())
         .bind(runner_id.to_owned())
         .bind(id_or_type.to_owned())
-        .execute(self.0.writer())
-        .await?;
-        Ok(done.rows_affected())
+        .fetch_all(self.0.writer())
+        .await?
+        .iter()
+        .map(read)
+        .collect()
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod attachments;
 pub mod auth;
+pub mod callbacks;
 pub mod envelope;
 pub mod error;
 pub mod extract;
@@ -18,6 +19,8 @@ pub mod sessions;
 pub mod settings;
 pub mod setup_claim;
 pub mod static_ui;
+pub mod trigger_rules;
+pub mod triggers;
 pub mod version;
 
 use std::time::Duration;
@@ -38,6 +41,7 @@ pub(crate) fn start(app: &App) {
             let done = [
                 app.db.credentials().purge(now).await,
                 app.db.audit().purge(now).await,
+                app.db.nonces().purge(now).await,
                 app.db.commands().purge(now).await.map(drop),
                 app.db.decisions().purge(now).await.map(drop),
             ];
