@@ -1,1 +1,5 @@
-fn main() {}
+//! `pizzapi`: call the library, say what went wrong, exit.
+
+fn main() -> std::process::ExitCode {
+    pizzapi_cli::main()
+}

@@ -120,6 +120,8 @@ pub struct App {
     pub last_clear_at: Option<u64>,
     pub quitting: bool,
     pub title: String,
+    /// Why nothing can be asked.
+    pub no_model: Option<String>,
     pub loaded: Vec<String>,
     quiet: bool,
 }
@@ -156,6 +158,7 @@ impl App {
             last_clear_at: None,
             quitting: false,
             title: String::new(),
+            no_model: None,
             loaded,
             quiet,
         };
@@ -229,9 +232,18 @@ impl App {
     pub fn wake_at(&self) -> Option<u64> {
         let frame = self.now + SPINNER_INTERVAL.as_millis() as u64;
         let animated = self.is_busy() || self.transcript.is_animated();
-        let link = matches!(self.status.link, Link::Connected { .. }).then_some(self.now + 1_000);
+        let link = matches!(self.status.link, Link::Connecting { .. }).then_some(self.now + 1_000);
         let toast = self.toasts.iter().map(|toast| toast.until).min();
         [animated.then_some(frame), link, toast, self.composer.wake_at()].into_iter().flatten().min()
+    }
+
+    /// Whether the picture changes by itself right now.
+    pub fn is_moving(&self, now: u64) -> bool {
+        self.is_busy()
+            || self.transcript.is_animated()
+            || self.toasts.iter().any(|toast| toast.until <= now)
+            || matches!(self.status.link, Link::Connecting { .. })
+            || self.composer.wake_at().is_some()
     }
 
     pub fn render_context<'a>(

@@ -58,6 +58,7 @@ pub enum Effect {
     /// Lists, answered with [`super::event::Loaded`].
     LoadFiles,
     LoadModels,
+    RefreshModels,
     LoadSessions { all: bool },
     LoadForkPoints,
     LoadProviders { logout: bool },

@@ -1,7 +1,9 @@
 //! What happens to the screen.
 
+use std::sync::Arc;
+
 use crossterm::event::{KeyEvent, MouseEvent};
-use pizzapi_protocol::{AgentEvent, Message, MetaPendingApproval, MetaPendingPlan, MetaPendingQuestion, Model};
+use pizzapi_protocol::{AgentEvent, Message, MetaPendingApproval, MetaPendingPlan, MetaPendingQuestion, MetaTodoItem, Model};
 
 use super::components::composer::slash::SlashCommand;
 use super::components::picker::Item;
@@ -40,9 +42,41 @@ pub enum Local {
     /// The conversation is another one now, or was repaired: show exactly these messages.
     Transcript { messages: Vec<Message>, session_name: Option<String> },
     Capabilities { models: Vec<Model>, commands: Vec<SlashCommand> },
-    BackgroundShells(usize),
-    ShellStarted,
-    ShellEnded,
+    /// A command of the user's own (`!`): what it printed so far.
+    Shell { command: String, output: String, done: bool },
+    State(Box<StateView>),
+}
+
+/// The agent's own summary of itself, for the footer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StateView {
+    pub session_name: Option<String>,
+    pub cwd: String,
+    pub model: Option<Model>,
+    pub thinking: Option<String>,
+    pub auth_source: Option<String>,
+    pub usage: Option<Usage>,
+    pub context_tokens: Option<u64>,
+    pub plan_mode: bool,
+    pub background_shells: usize,
+    pub yolo: bool,
+    pub demo: bool,
+    pub todos: Vec<MetaTodoItem>,
+    /// Why nothing can be asked, and what could be done about it.
+    pub no_model: Option<(String, Vec<Item>)>,
+}
+
+/// Sums of a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Usage {
+    pub input: u64,
+    pub output: u64,
+    pub cache_read: u64,
+    pub cache_write: u64,
+    /// US dollars.
+    pub cost: f64,
+    /// Some prices are not known.
+    pub cost_incomplete: bool,
 }
 
 /// Answers to effects that fetch something.
@@ -69,7 +103,7 @@ pub enum AppEvent {
     Focus(bool),
     /// Time passed: animations, time-outs.
     Tick,
-    Agent(Box<AgentEvent>),
+    Agent(Arc<AgentEvent>),
     Local(Local),
     Link(Link),
     Branch(Option<String>),
@@ -80,4 +114,8 @@ pub enum AppEvent {
     Toast(Level, String),
     /// A block of Markdown from the program, such as statistics.
     Block { label: String, body: String },
+    /// Run one of the screen's own commands.
+    RunCommand(String),
+    /// Offer models, because a pattern fits several or none.
+    PickModel { filter: String, items: Vec<Item> },
 }

@@ -51,6 +51,8 @@ pub enum Purpose {
     Thinking,
     Fork,
     LoginProvider,
+    /// Ways out of having no model.
+    FirstModel,
     Theme,
 }
 
@@ -156,6 +158,15 @@ impl Picker {
             Purpose::Fork => Effect::Fork(value),
             Purpose::LoginProvider => Effect::AskApiKey { provider: value },
             Purpose::Theme => Effect::SetTheme(value),
+            Purpose::FirstModel => match value.split_once(':') {
+                Some(("key", provider)) => Effect::AskApiKey { provider: provider.to_owned() },
+                Some(("model", key)) => match key.split_once('/') {
+                    Some((provider, id)) => Effect::SetModel { provider: provider.into(), id: id.into() },
+                    None => return Reaction::Redraw,
+                },
+                // A server on this machine may have been started meanwhile.
+                _ => Effect::RefreshModels,
+            },
         };
         Reaction::Close(vec![effect])
     }

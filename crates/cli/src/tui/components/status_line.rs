@@ -1,13 +1,14 @@
 //! The footer: where, with which model, how full, how costly, and whether the relay is there.
 
-use pizzapi_protocol::{MetaTokenUsage, Model};
+use pizzapi_protocol::Model;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
+use crate::tui::event::Usage;
 use crate::tui::text;
 use crate::tui::theme::Theme;
 
-/// After this long without a sign of life a link is shown as doubtful.
+/// A link that is away for longer is shown in red.
 const LINK_DOUBT_MS: u64 = 15_000;
 
 /// The relay as the session sees it.
@@ -20,11 +21,13 @@ pub enum Link {
     NotConfigured,
     Connecting {
         attempt: u32,
+        /// Unix ms since when there is no connection.
+        since: u64,
+        /// Unix ms of the next attempt.
+        retry_at: Option<u64>,
     },
-    /// `heard_at`: Unix ms of the last sign of life.
     Connected {
-        heard_at: u64,
-        viewers: Option<u32>,
+        viewers: u32,
     },
     Failed(String),
     Ended(String),
@@ -40,12 +43,13 @@ pub struct Status {
     pub many_providers: bool,
     pub thinking: Option<String>,
     pub auth_source: Option<String>,
-    pub usage: Option<MetaTokenUsage>,
+    pub usage: Option<Usage>,
     pub context_tokens: Option<u64>,
     pub link: Link,
     pub plan_mode: bool,
     pub yolo: bool,
     pub safe_mode: bool,
+    pub demo: bool,
     pub background_shells: usize,
     pub goal: Option<String>,
 }
@@ -105,8 +109,11 @@ fn figures(status: &Status, width: usize, now: u64, theme: &Theme) -> Line<'stat
         }
         if usage.cost > 0.0 {
             let subscription = status.auth_source.as_deref() == Some("oauth");
+            let more = if usage.cost_incomplete { "+?" } else { "" };
             let note = if subscription { " (sub)" } else { "" };
-            left.push(Span::styled(format!("${:.3}{note} ", usage.cost), theme.muted()));
+            left.push(Span::styled(format!("${:.3}{more}{note} ", usage.cost), theme.muted()));
+        } else if usage.cost_incomplete {
+            left.push(Span::styled("$? ", theme.muted()));
         }
     }
     if let Some(window) = status.model.as_ref().and_then(|model| model.context_window).filter(|window| *window > 0) {
@@ -138,6 +145,9 @@ fn figures(status: &Status, width: usize, now: u64, theme: &Theme) -> Line<'stat
     if status.yolo {
         flag("YOLO".to_owned(), theme.error());
     }
+    if status.demo {
+        flag("DEMO".to_owned(), theme.warning());
+    }
     if status.safe_mode {
         flag("SAFE".to_owned(), theme.success());
     }
@@ -162,17 +172,23 @@ fn link(link: &Link, now: u64, theme: &Theme) -> Line<'static> {
     match link {
         Link::Off => Line::default(),
         Link::NotConfigured => light(theme.faint(), "relay not set up (/remote)".to_owned()),
-        Link::Connecting { attempt: 0 | 1 } => light(theme.warning(), "connecting to relay".to_owned()),
-        Link::Connecting { attempt } => light(theme.warning(), format!("reconnecting to relay, attempt {attempt}")),
-        Link::Connected { heard_at, viewers } => {
-            let age = now.saturating_sub(*heard_at);
-            if age >= LINK_DOUBT_MS {
-                return light(theme.warning(), format!("relay silent for {}", text::duration(age)));
-            }
+        Link::Connecting { attempt, since, retry_at } => {
+            let gone = now.saturating_sub(*since);
+            let label = match (attempt, retry_at) {
+                (0 | 1, _) if gone < LINK_DOUBT_MS => "connecting to relay".to_owned(),
+                (_, Some(at)) if *at > now => {
+                    let seconds = (at - now).div_ceil(1000);
+                    format!("relay away for {}, next try in {seconds}s", text::duration(gone))
+                }
+                _ => format!("relay away for {}, trying", text::duration(gone)),
+            };
+            light(if gone < LINK_DOUBT_MS { theme.warning() } else { theme.error() }, label)
+        }
+        Link::Connected { viewers } => {
             let seen = match viewers {
-                Some(1) => ", 1 viewer".to_owned(),
-                Some(count) if *count > 0 => format!(", {count} viewers"),
-                _ => String::new(),
+                0 => String::new(),
+                1 => ", 1 viewer".to_owned(),
+                count => format!(", {count} viewers"),
             };
             light(theme.success(), format!("relay{seen}"))
         }
@@ -199,16 +215,15 @@ mod tests {
             session_name: Some("Fix the oven".into()),
             model: Some(model),
             thinking: Some("high".into()),
-            usage: Some(MetaTokenUsage {
+            usage: Some(Usage {
                 input: 1_234,
                 output: 56_789,
                 cache_read: 1_200_000,
-                cache_write: 0,
                 cost: 0.1234,
-                context_tokens: Default::default(),
+                ..Usage::default()
             }),
             context_tokens: Some(50_000),
-            link: Link::Connected { heard_at: 1_000, viewers: Some(2) },
+            link: Link::Connected { viewers: 2 },
             ..Status::default()
         }
     }
@@ -221,9 +236,10 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_relay_is_shown_with_its_age() {
-        let [_, figures] = lines(&status(), 80, 21_000, &Theme::dark());
-        assert!(row(&figures).ends_with("● relay silent for 20s"));
+    fn a_lost_relay_is_shown_with_its_age() {
+        let link = Link::Connecting { attempt: 3, since: 1_000, retry_at: Some(23_500) };
+        let [_, figures] = lines(&Status { link, ..status() }, 90, 21_000, &Theme::dark());
+        assert!(row(&figures).ends_with("● relay away for 20s, next try in 3s"), "{}", row(&figures));
     }
 
     #[test]

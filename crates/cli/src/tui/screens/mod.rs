@@ -11,7 +11,7 @@ use super::testing::TestTui;
 
 fn agent(tui: &mut TestTui, event: Value) {
     let event = AgentEvent::from_json(&event.to_string()).expect("a valid event");
-    tui.send(AppEvent::Agent(Box::new(event)));
+    tui.send(AppEvent::Agent(std::sync::Arc::new(event)));
 }
 
 fn assistant(content: Value, stop: &str) -> Value {

@@ -1,7 +1,7 @@
 //! What the agent reports → cells and status.
 
 use pizzapi_protocol::{
-    AgentEvent, AssistantMessage, ContentBlock, Maybe, Message, MessageContent, MetaEvent, NotifyType, RawJson,
+    AgentEvent, AssistantMessage, ContentBlock, Message, MessageContent, MetaEvent, NotifyType, RawJson,
     StopReason,
 };
 use serde_json::Value;
@@ -12,9 +12,10 @@ use super::super::components::transcript::message::{AnswerText, Level, UserMessa
 use super::super::components::transcript::thinking::Thinking;
 use super::super::components::transcript::tool_call::{ToolCall, ToolState};
 use super::super::effect::Effect;
+use super::super::event::Decision;
 use super::super::text;
 
-pub fn on_event(app: &mut App, event: AgentEvent) -> Vec<Effect> {
+pub fn on_event(app: &mut App, event: &AgentEvent) -> Vec<Effect> {
     match event {
         AgentEvent::AgentStart(_) => {
             let since = match app.activity {
@@ -28,9 +29,9 @@ pub fn on_event(app: &mut App, event: AgentEvent) -> Vec<Effect> {
                 app.activity = Activity::Working { since: app.now };
             }
         }
-        AgentEvent::MessageStart(event) => show_message(app, event.message, false),
-        AgentEvent::MessageUpdate(event) => show_message(app, event.message, false),
-        AgentEvent::MessageEnd(event) => show_message(app, event.message, true),
+        AgentEvent::MessageStart(event) => show_message(app, &event.message, false),
+        AgentEvent::MessageUpdate(event) => show_message(app, &event.message, false),
+        AgentEvent::MessageEnd(event) => show_message(app, &event.message, true),
         AgentEvent::ToolExecutionStart(event) => {
             let now = app.now;
             let args = value(&event.args);
@@ -65,10 +66,10 @@ pub fn on_event(app: &mut App, event: AgentEvent) -> Vec<Effect> {
                 call.ended_at = call.started_at.map(|_| now);
             });
         }
-        AgentEvent::ModelSelect(event) => app.status.model = Some(event.model),
-        AgentEvent::TodoUpdate(event) => app.todos = event.todos,
+        AgentEvent::ModelSelect(event) => app.status.model = Some(event.model.clone()),
+        AgentEvent::TodoUpdate(event) => app.todos.clone_from(&event.todos),
         AgentEvent::CliError(event) => {
-            let source = event.source.filter(|source| source != "provider");
+            let source = event.source.as_ref().filter(|source| *source != "provider");
             // The failed message itself shows what the provider said.
             if let Some(source) = source {
                 app.transcript.notice(Level::Error, format!("{source}: {}", event.message));
@@ -80,7 +81,7 @@ pub fn on_event(app: &mut App, event: AgentEvent) -> Vec<Effect> {
                 Some(NotifyType::Warning) => Level::Warning,
                 _ => Level::Info,
             };
-            app.transcript.notice(level, event.message);
+            app.transcript.notice(level, &event.message);
         }
         AgentEvent::McpAuthRequired(event) => {
             let message = format!("MCP server {} wants a login: {}", event.server_name, event.auth_url);
@@ -89,37 +90,28 @@ pub fn on_event(app: &mut App, event: AgentEvent) -> Vec<Effect> {
         AgentEvent::McpAuthComplete(event) => {
             app.toast(Level::Success, format!("MCP server {} is logged in", event.server_name));
         }
-        AgentEvent::Meta(event) => on_meta(app, event),
+        AgentEvent::Meta(event) => return on_meta(app, event),
         _ => {}
     }
     Vec::new()
 }
 
-fn on_meta(app: &mut App, event: MetaEvent) {
+fn on_meta(app: &mut App, event: &MetaEvent) -> Vec<Effect> {
     match event {
-        MetaEvent::TodoUpdated(event) => app.todos = event.todo_list,
+        MetaEvent::TodoUpdated(event) => app.todos.clone_from(&event.todo_list),
         MetaEvent::PlanModeToggled(event) => app.status.plan_mode = event.enabled,
-        MetaEvent::TokenUsageUpdated(event) => {
-            if let Some(usage) = event.token_usage {
-                app.status.context_tokens = match usage.context_tokens {
-                    Maybe::Value(tokens) => Some(tokens),
-                    Maybe::Null => None,
-                    Maybe::Absent => app.status.context_tokens,
-                };
-                app.status.usage = Some(usage);
-            }
-        }
-        MetaEvent::ThinkingLevelChanged(event) => app.status.thinking = event.level,
-        MetaEvent::AuthSourceChanged(event) => app.status.auth_source = event.source,
-        MetaEvent::ModelChanged(event) => app.status.model = event.model.or_else(|| app.status.model.take()),
-        MetaEvent::GoalUpdated(event) => app.status.goal = event.goal.map(|goal| goal.description),
+        MetaEvent::ThinkingLevelChanged(event) => app.status.thinking.clone_from(&event.level),
+        MetaEvent::GoalUpdated(event) => app.status.goal = event.goal.as_ref().map(|goal| goal.description.clone()),
+        MetaEvent::ApprovalPending(event) => return super::on_decision(app, Decision::Approval(event.approval.clone())),
         MetaEvent::McpStartupReport(event) => {
             for error in event.report.errors.iter().flatten() {
                 app.transcript.notice(Level::Warning, format!("MCP server {}: {}", error.server, error.error));
             }
         }
+        // Tokens, model and credentials come with the summary of the state.
         _ => {}
     }
+    Vec::new()
 }
 
 fn value(raw: &RawJson) -> Value {
@@ -153,7 +145,7 @@ fn images(content: &[ContentBlock]) -> usize {
 }
 
 /// Shows a message as it is now; `done` when it will not change any more.
-pub fn show_message(app: &mut App, message: Message, done: bool) {
+pub fn show_message(app: &mut App, message: &Message, done: bool) {
     match message {
         Message::User(message) => {
             let count = match &message.content {
@@ -164,7 +156,7 @@ pub fn show_message(app: &mut App, message: Message, done: bool) {
             let key = message_key("user", message.id.as_deref(), message.timestamp);
             app.transcript.put(key, CellKind::User(cell));
         }
-        Message::Assistant(message) => show_assistant(app, &message, done),
+        Message::Assistant(message) => show_assistant(app, message, done),
         Message::ToolResult(message) => {
             let texts: Vec<&str> = message.content.iter().filter_map(ContentBlock::as_text).collect();
             let output = texts.join("\n");
@@ -198,7 +190,7 @@ pub fn show_message(app: &mut App, message: Message, done: bool) {
         Message::BashExecution(message) => {
             let key = message_key("shell", message.id.as_deref(), message.timestamp);
             let mut call = ToolCall::new(&key, "bash", serde_json::json!({ "command": message.command }));
-            call.output = message.output;
+            call.output.clone_from(&message.output);
             call.state = match message.exit_code {
                 _ if message.cancelled => ToolState::Cancelled,
                 Some(0) | None => ToolState::Succeeded,
@@ -207,16 +199,18 @@ pub fn show_message(app: &mut App, message: Message, done: bool) {
                     ToolState::Failed
                 }
             };
+            // The live view of the same command gives way to the record.
+            app.transcript.remove(super::LIVE_SHELL);
             app.transcript.put(key, CellKind::Tool(call));
         }
         Message::CompactionSummary(message) => {
             let key = message_key("compaction", message.id.as_deref(), message.timestamp);
             let label = format!("Conversation compacted ({} tokens before)", text::compact_count(message.tokens_before as u64));
-            app.transcript.put(key, CellKind::Block { label, body: message.summary });
+            app.transcript.put(key, CellKind::Block { label, body: message.summary.clone() });
         }
         Message::BranchSummary(message) => {
             let key = message_key("branch", message.id.as_deref(), message.timestamp);
-            app.transcript.put(key, CellKind::Block { label: "Summary of a branch".into(), body: message.summary });
+            app.transcript.put(key, CellKind::Block { label: "Summary of a branch".into(), body: message.summary.clone() });
         }
         Message::Other(_) => {}
     }

@@ -13,14 +13,17 @@ use super::components::help::Help;
 use super::components::picker::{Picker, Purpose};
 use super::components::plan::PlanReview;
 use super::components::question::QuestionBox;
-use super::components::transcript::Switches;
+use super::components::transcript::tool_call::{ToolCall, ToolState};
+use super::components::transcript::{CellKind, Switches};
 use super::components::transcript::message::Level;
 use super::effect::Effect;
-use super::event::{AppEvent, Decision, Loaded, Local};
+use super::event::{AppEvent, Decision, Loaded, Local, StateView};
 use super::keymap::Action;
 
 /// Rows per notch of the mouse wheel.
 const WHEEL_ROWS: usize = 3;
+/// Key of the user's own command while it runs.
+const LIVE_SHELL: &str = "live-shell";
 /// A run at least this long rings when it ends while nobody looks.
 const ATTENTION_AFTER_MS: u64 = 10_000;
 
@@ -41,7 +44,7 @@ pub fn update(app: &mut App, event: AppEvent, now: u64) -> Vec<Effect> {
             Vec::new()
         }
         AppEvent::Tick => on_tick(app),
-        AppEvent::Agent(event) => agent::on_event(app, *event),
+        AppEvent::Agent(event) => agent::on_event(app, &event),
         AppEvent::Local(local) => on_local(app, local),
         AppEvent::Link(link) => {
             app.status.link = link;
@@ -58,6 +61,11 @@ pub fn update(app: &mut App, event: AppEvent, now: u64) -> Vec<Effect> {
         }
         AppEvent::Toast(level, text) => {
             app.toast(level, text);
+            Vec::new()
+        }
+        AppEvent::RunCommand(command) => commands::run(app, &command).unwrap_or_default(),
+        AppEvent::PickModel { filter, items } => {
+            app.open_now(Box::new(Picker::new(Purpose::Model, "Model", items).filtered(&filter)));
             Vec::new()
         }
         AppEvent::Block { label, body } => {
@@ -403,7 +411,7 @@ fn on_local(app: &mut App, local: Local) -> Vec<Effect> {
             app.todos.clear();
             app.status.session_name = session_name;
             for message in messages {
-                agent::show_message(app, message, true);
+                agent::show_message(app, &message, true);
             }
             app.transcript.follow();
         }
@@ -415,15 +423,65 @@ fn on_local(app: &mut App, local: Local) -> Vec<Effect> {
             app.models = models;
             app.set_agent_commands(commands);
         }
-        Local::BackgroundShells(count) => app.status.background_shells = count,
-        Local::ShellStarted => app.activity = Activity::Shell { since: app.now },
-        Local::ShellEnded => {
-            if matches!(app.activity, Activity::Shell { .. }) {
-                app.activity = Activity::Idle;
-            }
-        }
+        Local::Shell { command, output, done } => on_shell(app, command, output, done),
+        Local::State(state) => on_state(app, *state),
     }
     Vec::new()
+}
+
+/// Shows the user's own command while it runs; the record in the transcript replaces it.
+fn on_shell(app: &mut App, command: String, output: String, done: bool) {
+    let now = app.now;
+    if !app.transcript.contains(LIVE_SHELL) {
+        if done {
+            return;
+        }
+        let mut call = ToolCall::new(LIVE_SHELL, "bash", serde_json::json!({ "command": command }));
+        call.started_at = Some(now);
+        app.transcript.put(LIVE_SHELL, CellKind::Tool(call));
+    }
+    app.transcript.change(LIVE_SHELL, |kind| {
+        if let CellKind::Tool(call) = kind {
+            call.output = output;
+            call.state = if done { ToolState::Succeeded } else { ToolState::Running };
+            call.ended_at = done.then_some(now);
+        }
+    });
+    match (done, &app.activity) {
+        (false, Activity::Idle) => app.activity = Activity::Shell { since: now },
+        (true, Activity::Shell { .. }) => app.activity = Activity::Idle,
+        _ => {}
+    }
+}
+
+fn on_state(app: &mut App, state: StateView) {
+    let status = &mut app.status;
+    status.session_name = state.session_name;
+    if !state.cwd.is_empty() && state.cwd != app.cwd {
+        status.cwd = super::text::tilde(&state.cwd, app.home.as_deref());
+        app.cwd = state.cwd;
+    }
+    status.model = state.model;
+    status.thinking = state.thinking;
+    status.auth_source = state.auth_source;
+    status.usage = state.usage;
+    status.context_tokens = state.context_tokens;
+    status.plan_mode = state.plan_mode;
+    status.background_shells = state.background_shells;
+    status.yolo = state.yolo;
+    status.demo = state.demo;
+    app.todos = state.todos;
+    let missing = state.no_model.as_ref().map(|(reason, _)| reason.clone());
+    if missing != app.no_model {
+        match state.no_model {
+            Some((reason, ways_out)) => {
+                app.transcript.put("no-model", CellKind::Notice { level: Level::Warning, text: reason });
+                app.open_now(Box::new(Picker::new(Purpose::FirstModel, "Choose how to begin", ways_out)));
+            }
+            None => app.transcript.remove("no-model"),
+        }
+        app.no_model = missing;
+    }
 }
 
 fn on_decision(app: &mut App, decision: Decision) -> Vec<Effect> {
