@@ -28,6 +28,8 @@ export function splitBlocks(before: Blocks, source: string): Blocks {
 }
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})/;
+/** The beginning of a list marker, of which the rest is still to come. */
+const MAY_BECOME_MARKER = /^\s*(?:[-*+]|\d{1,9}[.)]?)$/;
 const CONTINUES = /^(?: {2,}|\t|\s*[-*+] |\s*\d{1,9}[.)] |\s*>|\s*\|)/;
 
 /**
@@ -45,7 +47,7 @@ function firstBoundary(text: string): number {
     if (end < 0) {
       // The last line is still being written: it ends a block only when it plainly begins another.
       const line = text.slice(position);
-      return blank && content && fence === null && line.trim() !== "" && starts(line, list) ? position : 0;
+      return blank && content && fence === null && line.trim() !== "" && starts(line, list) && !(list && MAY_BECOME_MARKER.test(line)) ? position : 0;
     }
     const line = text.slice(position, end);
     const mark = FENCE.exec(line);
@@ -77,12 +79,14 @@ function starts(line: string, list: boolean): boolean {
   return !(list && CONTINUES.test(line)) && !/^(?: {4,}|\t)/.test(line);
 }
 
-/** Blank lines belong to the block before them, once something follows or they are complete. */
+/** Where the blank lines after a finished block end; 0 until something follows them. */
 function closingBlank(text: string, from: number): number {
   let position = from;
   for (;;) {
     const end = text.indexOf("\n", position);
-    if (end < 0 || text.slice(position, end).trim() !== "") return position;
+    const line = text.slice(position, end < 0 ? undefined : end);
+    if (line.trim() !== "") return position;
+    if (end < 0) return 0;
     position = end + 1;
   }
 }

@@ -174,7 +174,7 @@ function durationOf(details: unknown): number | null {
   return typeof details.durationMs === "number" ? details.durationMs : null;
 }
 
-export function entryOf(key: string, message: Exclude<Message, ToolResultMessage>, items: readonly Item[], live: boolean): Entry {
+export function entryOf(key: string, message: Exclude<Message, ToolResultMessage>, items: readonly Item[], live: boolean, print: string | null = null): Entry {
   return {
     key,
     role: message.role,
@@ -185,6 +185,7 @@ export function entryOf(key: string, message: Exclude<Message, ToolResultMessage
     toolCalls: message.role === "assistant" ? message.blocks.flatMap((block) => (block.kind === "tool" ? block.toolCallId : [])) : [],
     live,
     text: message.role === "user" ? message.text : "",
+    print,
   };
 }
 

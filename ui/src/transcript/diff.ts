@@ -69,7 +69,7 @@ function finish(hunks: readonly Hunk[]): Diff {
 
 /** Keep a few lines around changes. */
 function cut(lines: readonly DiffLine[]): Hunk[] {
-  const keep = new Array<boolean>(lines.length).fill(false);
+  const keep = Array.from({ length: lines.length }, () => false);
   lines.forEach((line, index) => {
     if (line.kind === "context") return;
     for (let near = Math.max(0, index - CONTEXT); near <= Math.min(lines.length - 1, index + CONTEXT); near += 1) keep[near] = true;
@@ -143,7 +143,7 @@ export interface FileDiff extends Diff {
   readonly status: "added" | "deleted" | "renamed" | "changed";
 }
 
-const HUNK = /^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@ ?(.*)$/;
+const HUNK = /^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)$/;
 
 /** Read a unified patch of one or more files, as `git diff` writes it. */
 export function parsePatch(patch: string): FileDiff[] {
@@ -154,6 +154,8 @@ export function parsePatch(patch: string): FileDiff[] {
   let header: string | null = null;
   let oldNumber = 0;
   let newNumber = 0;
+  let oldLeft = 0;
+  let newLeft = 0;
   let inHunk = false;
 
   const endHunk = (): void => {
@@ -169,20 +171,30 @@ export function parsePatch(patch: string): FileDiff[] {
   };
 
   for (const line of patch.split("\n")) {
-    if (inHunk && /^[ +\-\\]/.test(line) && !(line.startsWith("--- ") && lines.length === 0)) {
-      const value = line.slice(1);
-      const pieces = [{ text: value, changed: false }];
-      if (line.startsWith("+")) lines.push({ kind: "add", oldNumber: null, newNumber: newNumber++, pieces });
-      else if (line.startsWith("-")) lines.push({ kind: "del", oldNumber: oldNumber++, newNumber: null, pieces });
-      else if (line.startsWith(" ")) lines.push({ kind: "context", oldNumber: oldNumber++, newNumber: newNumber++, pieces });
+    if (inHunk && (oldLeft > 0 || newLeft > 0 || line.startsWith("\\"))) {
+      const pieces = [{ text: line.slice(1), changed: false }];
+      if (line.startsWith("+")) {
+        lines.push({ kind: "add", oldNumber: null, newNumber: newNumber++, pieces });
+        newLeft -= 1;
+      } else if (line.startsWith("-")) {
+        lines.push({ kind: "del", oldNumber: oldNumber++, newNumber: null, pieces });
+        oldLeft -= 1;
+      } else if (!line.startsWith("\\")) {
+        // Some writers drop the blank that stands before an empty line.
+        lines.push({ kind: "context", oldNumber: oldNumber++, newNumber: newNumber++, pieces });
+        oldLeft -= 1;
+        newLeft -= 1;
+      }
       continue;
     }
     const hunk = HUNK.exec(line);
     if (hunk) {
       endHunk();
       oldNumber = Number(hunk[1]);
-      newNumber = Number(hunk[2]);
-      header = hunk[3] ? hunk[3] : null;
+      oldLeft = Number(hunk[2] ?? 1);
+      newNumber = Number(hunk[3]);
+      newLeft = Number(hunk[4] ?? 1);
+      header = hunk[5] ? hunk[5] : null;
       inHunk = true;
       head ??= { path: "", oldPath: null, binary: false, status: "changed" };
       continue;

@@ -283,3 +283,28 @@ export function sameContent(left: readonly ResultBlock[], right: readonly Result
   return same(left, right);
 }
 
+
+/**
+ * What tells two copies of a message apart without reading them: name, time, and how much of what they hold. Messages never
+ * change once they are finished, so equal prints mean equal messages.
+ */
+export function fingerprint(value: unknown): string | null {
+  const raw = object(value);
+  if (!raw || typeof raw["role"] !== "string") return null;
+  const at = raw["timestamp"];
+  const id = raw["id"] ?? raw["toolCallId"];
+  if (typeof at !== "number" && typeof id !== "string") return null;
+  const named = String(raw["commandId"] ?? raw["requestId"] ?? "");
+  return `${raw["role"]}|${String(id ?? "")}|${String(at ?? "")}|${named}|${String(raw["stopReason"] ?? raw["isError"] ?? "")}|${bulk(raw["content"] ?? raw["summary"] ?? raw["output"])}|${bulk(raw["details"])}|${bulk(raw["errorMessage"])}`;
+}
+
+/** A number for the amount and kind of content. */
+function bulk(value: unknown, depth = 0): number {
+  if (typeof value === "string") return value.length + 1;
+  if (typeof value === "number") return value % 1_000_003;
+  if (typeof value !== "object" || value === null) return value === true ? 2 : 3;
+  if (depth > 6) return 5;
+  let sum = 7;
+  for (const key in value) sum = (sum * 31 + key.length + bulk(Reflect.get(value, key), depth + 1)) % 4_294_967_291;
+  return sum;
+}

@@ -114,16 +114,31 @@ export interface Entry {
   readonly live: boolean;
   /** Text of a user message and nothing else: tells same-time messages apart. */
   readonly text: string;
+  /** Fingerprint of the message as it came; an equal one needs no second look. */
+  readonly print: string | null;
 }
 
 /** What one fold changed: which items, and whether the list of items is another one. */
 export interface Changes {
   readonly items: Set<ItemId>;
   structure: boolean;
+  /** Entries before this index are as they were, and so are their rows. */
+  from: number;
 }
 
 export function noChanges(): Changes {
-  return { items: new Set(), structure: false };
+  return { items: new Set(), structure: false, from: Infinity };
+}
+
+/** The list of items is another one from the entry at `index` on. */
+export function changedFrom(changes: Changes, index: number): void {
+  changes.structure = true;
+  changes.from = Math.min(changes.from, Math.max(0, index));
+}
+
+/** Where an entry stands, looked for from the end: what changes is nearly always there. */
+export function indexOfKey(transcript: Transcript, key: string): number {
+  return transcript.entries.findLastIndex((entry) => entry.key === key);
 }
 
 /** The transcript as data. Mutable on purpose, and owned by one model; what it hands out are immutable items. */
@@ -134,6 +149,8 @@ export interface Transcript {
   readonly keys: Set<string>;
   /** Which entry holds a tool run. */
   readonly toolOwner: Map<string, string>;
+  /** Fingerprints of the tool results applied, by tool call. */
+  readonly resultPrints: Map<string, string>;
   /** The assistant message being written, as last heard; what was added is added to this. */
   writing: AssistantMessage | null;
   /** Index in the session's full list of the oldest message held; `null` when unknown. */
@@ -144,7 +161,7 @@ export interface Transcript {
 }
 
 export function emptyTranscript(): Transcript {
-  return { entries: [], items: new Map(), keys: new Set(), toolOwner: new Map(), writing: null, oldestIndex: null, hasMore: false, active: false };
+  return { entries: [], items: new Map(), keys: new Set(), toolOwner: new Map(), resultPrints: new Map(), writing: null, oldestIndex: null, hasMore: false, active: false };
 }
 
 export function toolItemId(toolCallId: string): ItemId {

@@ -4,16 +4,22 @@
  */
 
 import { buildItems, entryOf, finishedTool, freshKey } from "./build";
-import type { Message, ToolResultMessage } from "./message";
-import { same } from "./json";
-import { toolItemId, type Changes, type Entry, type Item, type Transcript } from "./model";
+import { fingerprint, parseMessage, type Message, type ToolResultMessage } from "./message";
+import { object, same, words } from "./json";
+import { changedFrom, toolItemId, type Changes, type Entry, type Item, type Transcript } from "./model";
 
 export interface Snapshot {
-  readonly messages: readonly Message[];
+  /** As they came; what is known already is not read again. */
+  readonly messages: readonly unknown[];
   /** The sender left out older messages; `oldestIndex` is the index of the first one here. */
   readonly truncated: boolean;
   readonly oldestIndex: number | null;
 }
+
+/** One message of a snapshot: known by its print, or read. */
+type Body =
+  | { readonly known: Entry; readonly message: null; readonly print: string }
+  | { readonly known: null; readonly message: Exclude<Message, ToolResultMessage>; readonly print: string | null };
 
 /** Below this share of matches the conversation is another one (resume, fork, new). */
 const SAME_CONVERSATION = 0.5;
@@ -22,53 +28,107 @@ const SAME_CONVERSATION = 0.5;
 export type Reconciled = "same" | "replaced" | "jumped";
 
 export function reconcile(transcript: Transcript, snapshot: Snapshot, changes: Changes): Reconciled {
-  const messages = placeSummaries(snapshot.messages);
-  const bodies = messages.filter((message) => message.role !== "toolResult");
   const previous = transcript.entries;
+  const { bodies: unplaced, results } = read(transcript, snapshot.messages);
+  const bodies = placeSummaries(unplaced);
   const matches = match(previous, bodies);
   const outcome = judge(previous, bodies, matches, snapshot.truncated);
   const carried = outcome === "same";
 
-  const results = new Map<string, ToolResultMessage>();
-  for (const message of messages) if (message.role === "toolResult") results.set(message.toolCallId, message);
-
   const taken = new Set(previous.map((entry) => entry.key));
   const next: Entry[] = [];
   const used = new Set<string>();
-  bodies.forEach((message, index) => {
+  bodies.forEach((body, index) => {
+    if (body.known) {
+      used.add(body.known.key);
+      for (const call of body.known.toolCalls) resettle(transcript, call, results, changes);
+      next.push(body.known);
+      return;
+    }
+    const { message } = body;
     const before = carried ? (matches[index] ?? null) : null;
     const key = before?.key ?? freshKey(message, (candidate) => taken.has(candidate));
     taken.add(key);
     used.add(key);
     const items = buildItems(transcript, key, message, { live: false, now: 0 }).map((item) => settle(transcript, item, results));
     for (const item of items) put(transcript, item, changes);
-    const entry = entryOf(key, message, items, false);
+    const entry = entryOf(key, message, items, false, body.print);
     next.push(keepEntry(before, { ...entry, messageId: entry.messageId ?? before?.messageId ?? null, requestId: entry.requestId ?? before?.requestId ?? null }));
   });
 
-  const compacted = bodies.some((message) => message.role === "summary" && message.of === "compaction");
+  const compacted = bodies.some(isCompaction);
   const oldest = previous.find((entry) => entry.role !== "notice")?.key;
   transcript.entries = carried ? weave(previous, next, used, { keepOlder: compacted || snapshot.truncated, active: transcript.active }) : next;
   adoptOrphanResults(transcript, results, changes);
   const reachesBack = oldest !== undefined && !used.has(oldest) && transcript.entries.some((entry) => entry.key === oldest);
   if (!(reachesBack && snapshot.truncated && transcript.oldestIndex !== null)) transcript.oldestIndex = snapshot.oldestIndex;
+  const hadMore = transcript.hasMore;
   transcript.hasMore = (transcript.oldestIndex ?? 0) > 0;
   reindex(transcript);
-  changes.structure = true;
+  if (hadMore !== transcript.hasMore) changedFrom(changes, 0);
+  changedFrom(changes, firstDifference(previous, transcript.entries, changes));
   return outcome;
 }
 
-function judge(previous: readonly Entry[], bodies: readonly Message[], matches: readonly (Entry | null)[], truncated: boolean): Reconciled {
+/** Split into messages with a place of their own and results that belong to tool runs; skip what is known. */
+function read(transcript: Transcript, messages: readonly unknown[]): { bodies: Body[]; results: Map<string, ToolResultMessage> } {
+  const byPrint = new Map<string, Entry>();
+  for (const entry of transcript.entries) if (entry.print !== null && !entry.live) byPrint.set(entry.print, entry);
+  const bodies: Body[] = [];
+  const results = new Map<string, ToolResultMessage>();
+  for (const value of messages) {
+    const print = fingerprint(value);
+    if (print !== null) {
+      const known = byPrint.get(print);
+      if (known) {
+        byPrint.delete(print);
+        bodies.push({ known, message: null, print });
+        continue;
+      }
+      const call = resultOf(value);
+      if (call !== null && transcript.resultPrints.get(call) === print) continue;
+    }
+    const message = parseMessage(value);
+    if (!message) continue;
+    if (message.role === "toolResult") {
+      results.set(message.toolCallId, message);
+      if (print !== null) transcript.resultPrints.set(message.toolCallId, print);
+    } else bodies.push({ known: null, message, print });
+  }
+  return { bodies, results };
+}
+
+function resultOf(value: unknown): string | null {
+  const raw = object(value);
+  return raw?.["role"] === "toolResult" ? words(raw["toolCallId"]) : null;
+}
+
+function isCompaction(body: Body): boolean {
+  return body.known ? body.known.key.startsWith("summary") : body.message.role === "summary" && body.message.of === "compaction";
+}
+
+function timeOf(body: Body): number | null {
+  return body.known ? body.known.at : body.message.at;
+}
+
+/** Index of the first entry whose rows may differ. */
+function firstDifference(previous: readonly Entry[], next: readonly Entry[], changes: Changes): number {
+  let index = 0;
+  while (index < previous.length && previous[index] === next[index] && !next[index]?.items.some((id) => changes.items.has(id))) index += 1;
+  return index;
+}
+
+function judge(previous: readonly Entry[], bodies: readonly Body[], matches: readonly (Entry | null)[], truncated: boolean): Reconciled {
   const shown = previous.filter((entry) => entry.role !== "notice" && entry.role !== "tool" && !entry.live);
   const comparable = Math.min(shown.length, bodies.length);
   const matched = matches.filter((entry) => entry !== null).length;
   if (comparable === 0 && bodies.length > 0) return "same";
   if (bodies.length === 0) return shown.length === 0 ? "same" : "replaced";
-  if (matched >= comparable * SAME_CONVERSATION) return "same";
-  if (bodies.some((message, index) => message.role === "summary" && message.of === "compaction" && !matches[index])) return "same";
-  if (truncated && matched > 0) return "same";
+  if (matched >= comparable * SAME_CONVERSATION || (truncated && matched > 0)) return "same";
+  if (bodies.some((body, index) => isCompaction(body) && !matches[index])) return "same";
+  const first = bodies[0];
   const end = shown.at(-1)?.at ?? null;
-  const start = bodies[0]?.at ?? null;
+  const start = first ? timeOf(first) : null;
   return truncated && end !== null && start !== null && start >= end ? "jumped" : "replaced";
 }
 
@@ -76,14 +136,15 @@ function judge(previous: readonly Entry[], bodies: readonly Message[], matches: 
  * Agents put the summary of a compaction before the messages that were kept. On screen it belongs where it happened: after
  * everything that is older than it.
  */
-function placeSummaries(messages: readonly Message[]): readonly Message[] {
-  const first = messages[0];
-  if (first?.role !== "summary" || first.of !== "compaction" || first.at === null) return messages;
-  const made = first.at;
-  const rest = messages.slice(1);
+function placeSummaries(bodies: readonly Body[]): readonly Body[] {
+  const first = bodies[0];
+  const made = first && isCompaction(first) ? timeOf(first) : null;
+  if (!first || made === null) return bodies;
+  const rest = bodies.slice(1);
   let position = 0;
   while (position < rest.length) {
-    const at = rest[position]?.at ?? null;
+    const body = rest[position];
+    const at = body ? timeOf(body) : null;
     if (at === null || at >= made) break;
     position += 1;
   }
@@ -91,7 +152,9 @@ function placeSummaries(messages: readonly Message[]): readonly Message[] {
 }
 
 /** For each message the entry that is the same message, each entry used once. */
-function match(previous: readonly Entry[], bodies: readonly Message[]): (Entry | null)[] {
+function match(previous: readonly Entry[], bodies: readonly Body[]): (Entry | null)[] {
+  if (bodies.every((body) => body.known)) return bodies.map((body) => body.known);
+
   const byId = new Map<string, Entry>();
   const byRequest = new Map<string, Entry>();
   const byTime = new Map<string, Entry[]>();
@@ -107,13 +170,15 @@ function match(previous: readonly Entry[], bodies: readonly Message[]): (Entry |
     }
     if (entry.toolCalls.length > 0) byTools.set(entry.toolCalls.join("\n"), entry);
   }
-  const used = new Set<Entry>();
+  const used = new Set<Entry>(bodies.flatMap((body) => body.known ?? []));
   const claim = (entry: Entry | undefined): Entry | null => {
     if (!entry || used.has(entry)) return null;
     used.add(entry);
     return entry;
   };
-  const found = bodies.map((message): Entry | null => {
+  const found = bodies.map((body): Entry | null => {
+    if (body.known) return body.known;
+    const { message } = body;
     const wanted = entryRole(message);
     const sure =
       (message.id ? claim(byId.get(`${wanted}#${message.id}`)) : null) ??
@@ -138,7 +203,7 @@ function compatible(entry: Entry, message: Message): boolean {
 }
 
 /** An assistant message without any name is the only unmatched one between two matched neighbours. */
-function fillBetween(previous: readonly Entry[], bodies: readonly Message[], found: (Entry | null)[], used: Set<Entry>): void {
+function fillBetween(previous: readonly Entry[], bodies: readonly Body[], found: (Entry | null)[], used: Set<Entry>): void {
   const position = new Map(previous.map((entry, index) => [entry, index]));
   let before = -1;
   for (let index = 0; index < bodies.length; index += 1) {
@@ -147,8 +212,7 @@ function fillBetween(previous: readonly Entry[], bodies: readonly Message[], fou
       before = position.get(here) ?? before;
       continue;
     }
-    const message = bodies[index];
-    if (message?.role !== "assistant" || before < 0) continue;
+    if (bodies[index]?.message?.role !== "assistant" || before < 0) continue;
     const after = found.slice(index + 1).find((entry) => entry !== null);
     const until = after ? (position.get(after) ?? previous.length) : previous.length;
     const between = previous.slice(before + 1, until).filter((entry) => entry.role === "assistant" && !used.has(entry) && entry.at === null);
@@ -182,6 +246,15 @@ function settle(transcript: Transcript, item: Item, results: Map<string, ToolRes
   if (before) transcript.items.set(item.id, before);
   else transcript.items.delete(item.id);
   return finished;
+}
+
+/** A known call whose result is new, or that nothing runs any more. */
+function resettle(transcript: Transcript, toolCallId: string, results: Map<string, ToolResultMessage>, changes: Changes): void {
+  const item = transcript.items.get(toolItemId(toolCallId));
+  if (!item) return;
+  const result = results.get(toolCallId);
+  if (result) put(transcript, finishedTool(transcript, result), changes);
+  else if (item.kind === "tool" && (item.state === "preparing" || item.state === "running") && !transcript.active) put(transcript, { ...item, state: "stopped" }, changes);
 }
 
 export function put(transcript: Transcript, item: Item, changes: Changes): void {
@@ -260,6 +333,7 @@ export function toolEntry(toolCallId: string, at: number | null): Entry {
     toolCalls: [toolCallId],
     live: false,
     text: "",
+    print: null,
   };
 }
 
@@ -276,4 +350,5 @@ export function reindex(transcript: Transcript): void {
     for (const id of entry.items) alive.add(id);
   }
   for (const id of transcript.items.keys()) if (!alive.has(id)) transcript.items.delete(id);
+  for (const call of transcript.resultPrints.keys()) if (!transcript.toolOwner.has(call)) transcript.resultPrints.delete(call);
 }

@@ -1,10 +1,10 @@
 /** One agent event into the transcript. No clock, no I/O: local time comes in with the event. */
 
 import { buildItems, entryOf, finishedTool, freshKey, outcome } from "./build";
-import { flag, number, object, same, text, time, words, type JsonObject } from "./json";
-import { parseMessage, parseMessages, resultBlocks, type AssistantMessage, type Message, type ToolResultMessage } from "./message";
+import { flag, list, number, object, same, text, time, words, type JsonObject } from "./json";
+import { fingerprint, parseMessage, parseMessages, resultBlocks, type AssistantMessage, type Message, type ToolResultMessage } from "./message";
 import { put, reconcile, reindex, toolEntry, type Reconciled } from "./reconcile";
-import { emptyTranscript, toolItemId, type Changes, type Entry, type Item, type NoticeItem, type ToolItem, type Transcript } from "./model";
+import { changedFrom, emptyTranscript, indexOfKey, toolItemId, type Changes, type Entry, type Item, type NoticeItem, type ToolItem, type Transcript } from "./model";
 
 /** Longest partial text of a tool kept while it runs; the result message carries the whole. */
 const LIVE_OUTPUT_LIMIT = 64 * 1024;
@@ -13,13 +13,13 @@ const LIVE_OUTPUT_LIMIT = 64 * 1024;
 export function reduce(transcript: Transcript, event: JsonObject, now: number, changes: Changes): boolean {
   switch (event["type"]) {
     case "message_start":
-      return withMessage(event, (message) => apply(transcript, message, message.role === "assistant", now, changes));
+      return withMessage(event, (message, print) => apply(transcript, message, message.role === "assistant", now, changes, print));
     case "message_update":
       return update(transcript, event, now, changes);
     case "message_end":
-      return withMessage(event, (message) => apply(transcript, message, false, now, changes));
+      return withMessage(event, (message, print) => apply(transcript, message, false, now, changes, print));
     case "turn_end": {
-      withMessage(event, (message) => apply(transcript, message, false, now, changes));
+      withMessage(event, (message, print) => apply(transcript, message, false, now, changes, print));
       for (const message of parseMessages(event["toolResults"])) apply(transcript, message, false, now, changes);
       return true;
     }
@@ -58,16 +58,17 @@ export function reduce(transcript: Transcript, event: JsonObject, now: number, c
   }
 }
 
-function withMessage(event: JsonObject, use: (message: Message) => void): true {
+function withMessage(event: JsonObject, use: (message: Message, print: string | null) => void): true {
   const message = parseMessage(event["message"]);
-  if (message) use(message);
+  if (message) use(message, fingerprint(event["message"]));
   return true;
 }
 
 /** Put a message where it stands, or at the end. */
-export function apply(transcript: Transcript, message: Message, live: boolean, now: number, changes: Changes): void {
+export function apply(transcript: Transcript, message: Message, live: boolean, now: number, changes: Changes, print: string | null = null): void {
   if (message.role === "toolResult") {
     applyResult(transcript, message, changes);
+    if (print !== null) transcript.resultPrints.set(message.toolCallId, print);
     return;
   }
   const index = find(transcript, message, live);
@@ -78,26 +79,31 @@ export function apply(transcript: Transcript, message: Message, live: boolean, n
   const items = buildItems(transcript, key, message, { live, now });
   const moved = items.filter((item) => item.kind === "tool" && transcript.toolOwner.get(item.toolCallId) !== key);
   for (const item of items) put(transcript, item, changes);
-  const entry = entryOf(key, message, items, live);
+  const entry = entryOf(key, message, items, live, live ? null : print);
   if (before) {
     const kept = { ...entry, messageId: entry.messageId ?? before.messageId, requestId: entry.requestId ?? before.requestId };
-    if (before.live !== live) changes.structure = true;
+    if (before.live !== live) changedFrom(changes, index);
     if (same(kept, before)) return;
     transcript.entries[index] = kept;
     const gone = before.items.filter((id) => !entry.items.includes(id));
     for (const id of gone) transcript.items.delete(id);
-    if (gone.length > 0 || before.items.length !== entry.items.length || !before.items.every((id, at) => entry.items[at] === id)) changes.structure = true;
-  } else {
-    insert(transcript, entry);
-    changes.structure = true;
-  }
-  if (moved.length > 0 && moved.some((item) => item.kind === "tool" && transcript.toolOwner.has(item.toolCallId))) reindex(transcript);
-  else for (const call of entry.toolCalls) transcript.toolOwner.set(call, key);
+    if (gone.length > 0 || before.items.length !== entry.items.length || !before.items.every((id, at) => entry.items[at] === id)) changedFrom(changes, index);
+  } else insert(transcript, entry, changes);
+  if (moved.some((item) => item.kind === "tool" && transcript.toolOwner.has(item.toolCallId))) {
+    reindex(transcript);
+    changedFrom(changes, 0);
+  } else for (const call of entry.toolCalls) transcript.toolOwner.set(call, key);
 }
 
-function insert(transcript: Transcript, entry: Entry): void {
+function insert(transcript: Transcript, entry: Entry, changes: Changes): void {
   transcript.entries.push(entry);
   transcript.keys.add(entry.key);
+  changedFrom(changes, transcript.entries.length - 1);
+}
+
+/** A tool run is drawn differently now, and may fold with its neighbours. */
+function toolChanged(transcript: Transcript, toolCallId: string, changes: Changes): void {
+  changedFrom(changes, indexOfKey(transcript, transcript.toolOwner.get(toolCallId) ?? ""));
 }
 
 /** How far back a live event may refer to; older messages are only touched by snapshots. */
@@ -137,12 +143,9 @@ function applyResult(transcript: Transcript, message: ToolResultMessage, changes
   const before = transcript.items.get(item.id);
   put(transcript, item, changes);
   if (!transcript.toolOwner.has(message.toolCallId)) {
-    insert(transcript, toolEntry(message.toolCallId, message.at));
+    insert(transcript, toolEntry(message.toolCallId, message.at), changes);
     transcript.toolOwner.set(message.toolCallId, `tool:${message.toolCallId}`);
-    changes.structure = true;
-  } else if (stateOf(before) !== item.state) {
-    changes.structure = true;
-  }
+  } else if (stateOf(before) !== item.state) toolChanged(transcript, message.toolCallId, changes);
 }
 
 function stateOf(item: Item | undefined): string | null {
@@ -205,16 +208,15 @@ function toolStart(transcript: Transcript, event: JsonObject, now: number, chang
     durationMs: null,
   };
   put(transcript, item, changes);
-  if (before?.state !== item.state) changes.structure = true;
   own(transcript, id, changes);
+  if (before?.state !== item.state) toolChanged(transcript, id, changes);
   return true;
 }
 
 function own(transcript: Transcript, toolCallId: string, changes: Changes): void {
   if (transcript.toolOwner.has(toolCallId)) return;
-  insert(transcript, toolEntry(toolCallId, null));
+  insert(transcript, toolEntry(toolCallId, null), changes);
   transcript.toolOwner.set(toolCallId, `tool:${toolCallId}`);
-  changes.structure = true;
 }
 
 function toolUpdate(transcript: Transcript, event: JsonObject, now: number, changes: Changes): boolean {
@@ -254,20 +256,24 @@ function toolEnd(transcript: Transcript, event: JsonObject, now: number, changes
     },
     changes,
   );
-  if (before.state !== state) changes.structure = true;
+  if (before.state !== state) toolChanged(transcript, found.id, changes);
   return true;
 }
 
 /** The end of a run closes what was left open; its start changes nothing but the working line. */
 export function setActive(transcript: Transcript, active: boolean, changes: Changes): void {
-  if (transcript.active !== active) changes.structure = true;
+  // A run that goes on keeps its last tools in view: the rows of the last turn may fold differently.
+  if (transcript.active !== active) changedFrom(changes, transcript.entries.findLastIndex((entry) => entry.role === "user"));
   transcript.active = active;
   if (active) return;
   transcript.entries.forEach((entry, index) => {
     if (!entry.live && entry.toolCalls.length === 0) return;
     for (const id of entry.items) {
       const item = transcript.items.get(id);
-      if (item) put(transcript, closed(item), changes);
+      const done = item && closed(item);
+      if (!done || done === item) continue;
+      put(transcript, done, changes);
+      changedFrom(changes, index);
     }
     if (entry.live) transcript.entries[index] = { ...entry, live: false };
   });
@@ -295,8 +301,7 @@ function notice(transcript: Transcript, event: JsonObject, changes: Changes, { k
   if (transcript.items.has(key)) return true;
   const at = time(event["ts"]);
   put(transcript, { id: key, kind: "notice", at, tokensBefore: null, ...rest }, changes);
-  insert(transcript, { key, role: "notice", messageId: null, requestId: null, at, items: [key], toolCalls: [], live: false, text: "" });
-  changes.structure = true;
+  insert(transcript, { key, role: "notice", messageId: null, requestId: null, at, items: [key], toolCalls: [], live: false, text: "", print: null }, changes);
   return true;
 }
 
@@ -313,8 +318,8 @@ export function markBreak(transcript: Transcript, now: number, changes: Changes)
   const key = `break:${now}`;
   put(transcript, { id: key, kind: "notice", at: now, notice: "break", tone: "quiet", text: "The conversation was replaced", detail: null, tokensBefore: null }, changes);
   transcript.keys.add(key);
-  transcript.entries.unshift({ key, role: "notice", messageId: null, requestId: null, at: now, items: [key], toolCalls: [], live: false, text: "" });
-  changes.structure = true;
+  transcript.entries.unshift({ key, role: "notice", messageId: null, requestId: null, at: now, items: [key], toolCalls: [], live: false, text: "", print: null });
+  changedFrom(changes, 0);
 }
 
 export interface SnapshotEvent {
@@ -326,13 +331,13 @@ export interface SnapshotEvent {
 }
 
 export function applySnapshot(transcript: Transcript, snapshot: SnapshotEvent, now: number, changes: Changes): Reconciled {
-  const outcome = reconcile(transcript, { messages: parseMessages(snapshot.messages), truncated: snapshot.truncated, oldestIndex: snapshot.oldestIndex }, changes);
+  const outcome = reconcile(transcript, { messages: list(snapshot.messages), truncated: snapshot.truncated, oldestIndex: snapshot.oldestIndex }, changes);
   if (outcome === "replaced" && snapshot.announce) markBreak(transcript, now, changes);
   return outcome;
 }
 
 /** Older messages in front of what is held. Those already held are left alone. */
-export function prepend(transcript: Transcript, messages: readonly Message[], oldestIndex: number, hasMore: boolean, changes: Changes): void {
+export function prepend(transcript: Transcript, messages: readonly unknown[], oldestIndex: number, hasMore: boolean, changes: Changes): void {
   const older = { ...emptyTranscript(), active: transcript.active };
   reconcile(older, { messages, truncated: false, oldestIndex }, changes);
   const ids = new Set(transcript.entries.flatMap((entry) => (entry.messageId ? `${entry.role}#${entry.messageId}` : [])));
@@ -344,8 +349,9 @@ export function prepend(transcript: Transcript, messages: readonly Message[], ol
   transcript.entries = [...fresh, ...transcript.entries];
   transcript.oldestIndex = oldestIndex;
   transcript.hasMore = hasMore;
+  for (const [call, print] of older.resultPrints) transcript.resultPrints.set(call, print);
   reindex(transcript);
-  changes.structure = true;
+  changedFrom(changes, 0);
 }
 
 /** A call from an older page whose result was already here. */

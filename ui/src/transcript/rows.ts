@@ -3,7 +3,6 @@
  * the list redraws only what changed.
  */
 
-import { same } from "./json";
 import type { Entry, Item, ItemId, ToolItem, Transcript } from "./model";
 
 /** Distance to the row above. */
@@ -69,18 +68,39 @@ const MIN_GROUP = 2;
 /** Finished tools that stay visible at the end of a run that goes on. */
 const LIVE_TAIL = 2;
 
-/** Rows for the transcript; rows of `previous` that would be equal are handed back as they are. */
-export function project(transcript: Transcript, options: RowOptions, previous: readonly Row[]): readonly Row[] {
-  const known = new Map(previous.map((row) => [row.id, row]));
-  const rows: Row[] = [];
+/** A place between entries where no run of tools is open: the rows before it do not depend on what follows. */
+interface Checkpoint {
+  readonly entry: number;
+  readonly rows: number;
+  readonly day: number | null;
+  readonly above: Item | null;
+}
+
+/** What was drawn last, and where drawing may be taken up again. */
+export interface Projection {
+  readonly rows: readonly Row[];
+  readonly checkpoints: readonly Checkpoint[];
+}
+
+export const NO_ROWS: Projection = { rows: [], checkpoints: [] };
+
+/**
+ * Rows for the transcript. Rows of `previous` that would be equal are handed back as they are; those of entries before
+ * `from` are not even looked at.
+ */
+export function project(transcript: Transcript, options: RowOptions, previous: Projection, from: number): Projection {
+  const start = previous.checkpoints.findLast((checkpoint) => checkpoint.entry <= from) ?? null;
+  const known = new Map(previous.rows.slice(start?.rows ?? 0).map((row) => [row.id, row]));
+  const rows: Row[] = start ? previous.rows.slice(0, start.rows) : [];
+  const checkpoints: Checkpoint[] = start ? previous.checkpoints.slice(0, previous.checkpoints.indexOf(start)) : [];
   const push = (row: Row): void => {
     const before = known.get(row.id);
-    rows.push(before && same(before, row) ? before : row);
+    rows.push(before && equal(before, row) ? before : row);
   };
-  if (options.showTop && transcript.entries.length > 0) push({ id: "top", kind: "top", gap: "none", hasMore: transcript.hasMore });
+  if (!start && options.showTop && transcript.entries.length > 0) push({ id: "top", kind: "top", gap: "none", hasMore: transcript.hasMore });
 
-  let day: number | null = null;
-  let above: Item | null = null;
+  let day: number | null = start?.day ?? null;
+  let above: Item | null = start?.above ?? null;
   const run: Item[] = [];
 
   const flush = (ongoing: boolean): void => {
@@ -109,7 +129,10 @@ export function project(transcript: Transcript, options: RowOptions, previous: r
     run.length = 0;
   };
 
-  for (const entry of transcript.entries) {
+  for (let index = start?.entry ?? 0; index < transcript.entries.length; index += 1) {
+    const entry = transcript.entries[index];
+    if (!entry) continue;
+    if (run.length === 0 && index - (checkpoints.at(-1)?.entry ?? -CHECKPOINT_EVERY) >= CHECKPOINT_EVERY) checkpoints.push({ entry: index, rows: rows.length, day, above });
     const items = shownItems(transcript, entry, options);
     if (items.length === 0) continue;
     const at = entry.at;
@@ -138,7 +161,28 @@ export function project(transcript: Transcript, options: RowOptions, previous: r
     if (!transcript.keys.has(id)) push({ id, kind: "outbox", gap: "turn", requestId });
   }
   if (options.working) push({ id: "working", kind: "working", gap: "block" });
-  return rows.length === previous.length && rows.every((row, index) => row === previous[index]) ? previous : rows;
+  const unchanged = rows.length === previous.rows.length && rows.every((row, index) => row === previous.rows[index]);
+  return { rows: unchanged ? previous.rows : rows, checkpoints };
+}
+
+/** Entries between two places where drawing may be taken up again. */
+const CHECKPOINT_EVERY = 8;
+
+function equal(left: Row, right: Row): boolean {
+  if (left.kind !== right.kind || left.gap !== right.gap) return false;
+  switch (left.kind) {
+    case "top":
+      return right.kind === "top" && left.hasMore === right.hasMore;
+    case "day":
+      return right.kind === "day";
+    case "item":
+      return right.kind === "item" && left.item === right.item && left.inGroup === right.inGroup;
+    case "group":
+      return right.kind === "group" && left.open === right.open && left.itemIds.length === right.itemIds.length && left.itemIds.every((id, index) => id === right.itemIds[index]);
+    case "outbox":
+    case "working":
+      return true;
+  }
 }
 
 function shownItems(transcript: Transcript, entry: Entry, options: RowOptions): Item[] {

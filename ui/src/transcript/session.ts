@@ -6,11 +6,11 @@
 import { addChunk, chunkedState, openAssembly, received, CHUNK_STALL_MS, type Assembly } from "./chunks";
 import { foldFacts, NO_FACTS, type Facts } from "./facts";
 import { Ingress } from "./ingress";
-import { flag, number, object, text, type JsonObject } from "./json";
+import { flag, list, number, object, text, type JsonObject } from "./json";
 import { parseMessages, type Message } from "./message";
-import { emptyTranscript, noChanges, type Changes, type Item, type ItemId, type Transcript } from "./model";
+import { changedFrom, emptyTranscript, noChanges, type Changes, type Item, type ItemId, type Transcript } from "./model";
 import { applySnapshot, prepend, reduce, setActive } from "./reduce";
-import { project, type Row, type RowOptions } from "./rows";
+import { NO_ROWS, project, type Projection, type Row, type RowOptions } from "./rows";
 import { admit, behind, belongs, connected, hydrate, openGate, parseEnvelope, parseHydrated, type Admission, type Gate } from "./seq";
 
 /** Longest wait for the end of an answer before its beginning is shown. */
@@ -97,7 +97,7 @@ export class SessionModel {
   #assembly: Assembly | null = null;
   #duringAssembly: JsonObject[] = [];
   #hydration: Hydration = NEW;
-  #rows: readonly Row[] = [];
+  #projection: Projection = NO_ROWS;
   #open = new Map<string, boolean>();
   #view: Pick<RowOptions, "foldTools" | "hideThinking" | "outbox" | "hold"> = { foldTools: true, hideThinking: false, outbox: [], hold: false };
   #deliveries = new Map<string, Delivery>();
@@ -119,7 +119,7 @@ export class SessionModel {
 
   // ---- reading
 
-  readonly rows = (): readonly Row[] => this.#rows;
+  readonly rows = (): readonly Row[] => this.#projection.rows;
   readonly facts = (): Facts => this.#facts;
   readonly hydration = (): Hydration => this.#hydration;
   item(id: ItemId): Item | undefined {
@@ -269,10 +269,10 @@ export class SessionModel {
     const oldest = number(raw["oldestIndex"]);
     if (oldest === null || (this.#transcript.oldestIndex !== null && oldest >= this.#transcript.oldestIndex)) {
       this.#transcript.hasMore = flag(raw["hasMore"]) ?? false;
-      this.#withChanges((changes) => (changes.structure = true));
+      this.#withChanges((changes) => changedFrom(changes, 0));
       return true;
     }
-    this.#withChanges((changes) => prepend(this.#transcript, parseMessages(raw["messages"]), oldest, flag(raw["hasMore"]) ?? oldest > 0, changes));
+    this.#withChanges((changes) => prepend(this.#transcript, list(raw["messages"]), oldest, flag(raw["hasMore"]) ?? oldest > 0, changes));
     return true;
   }
 
@@ -305,15 +305,17 @@ export class SessionModel {
     this.#open.set(rowId, open);
     this.#withChanges((changes) => {
       changes.items.add(rowId);
-      if (rowId.startsWith("group:")) changes.structure = true;
+      if (rowId.startsWith("group:")) changedFrom(changes, 0);
     });
   }
 
   setView(view: Partial<Pick<RowOptions, "foldTools" | "hideThinking" | "outbox" | "hold">>): void {
     const next = { ...this.#view, ...view };
     if (next.foldTools === this.#view.foldTools && next.hideThinking === this.#view.hideThinking && next.outbox === this.#view.outbox && next.hold === this.#view.hold) return;
+    // What waits to be sent stands at the end; everything else may change any row.
+    const onlyTail = next.foldTools === this.#view.foldTools && next.hideThinking === this.#view.hideThinking && next.hold === this.#view.hold;
     this.#view = next;
-    this.#withChanges((changes) => (changes.structure = true));
+    this.#withChanges((changes) => changedFrom(changes, onlyTail ? this.#transcript.entries.length : 0));
   }
 
   // ---- between visits
@@ -334,7 +336,7 @@ export class SessionModel {
       this.#transcript.keys.add(entry.key);
       for (const call of entry.toolCalls) this.#transcript.toolOwner.set(call, entry.key);
     }
-    this.#withChanges((changes) => (changes.structure = true));
+    this.#withChanges((changes) => changedFrom(changes, 0));
     this.#setHydration({ ...this.#hydration, stale: true });
   }
 
@@ -493,21 +495,10 @@ export class SessionModel {
     const changes = noChanges();
     change(changes);
     if (changes.structure) {
-      const rows = project(
-        this.#transcript,
-        {
-          ...this.#view,
-          open: this.#open,
-          working: this.#transcript.active,
-          showTop: true,
-          dayOf: this.#options.dayOf,
-        },
-        this.#rows,
-      );
-      if (rows !== this.#rows) {
-        this.#rows = rows;
-        notify(this.#rowListeners);
-      }
+      const options: RowOptions = { ...this.#view, open: this.#open, working: this.#transcript.active, showTop: true, dayOf: this.#options.dayOf };
+      const before = this.#projection.rows;
+      this.#projection = project(this.#transcript, options, this.#projection, changes.from);
+      if (this.#projection.rows !== before) notify(this.#rowListeners);
     }
     for (const id of changes.items) {
       const listeners = this.#itemListeners.get(id);
@@ -568,5 +559,5 @@ function add(listeners: Set<Listener>, listener: Listener): () => void {
 }
 
 function notify(listeners: ReadonlySet<Listener>): void {
-  for (const listener of [...listeners]) listener();
+  for (const listener of listeners) listener();
 }

@@ -162,7 +162,7 @@ function SearchBody({ item }: { item: ToolItem }) {
     return match ? [{ path: match[1] ?? "", line: Number(match[2]), text: match[3] ?? "" }] : [];
   });
   if (hits.length === 0 || item.state !== "done") {
-    const files = item.name.toLowerCase() === "grep" ? [] : output.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("[") && !/^No /.test(line));
+    const files = item.name.toLowerCase() === "grep" ? [] : output.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("[") && !line.startsWith("No "));
     if (files.length === 0 || files.length > 200 || item.state !== "done") return <Result content={item.content} />;
     return (
       <ul className="hits">
