@@ -1,6 +1,13 @@
 //! The real server on a free port, spoken to from outside.
 
+mod contract;
 mod db;
 mod http;
+mod hub;
 mod process;
+mod relay;
+mod runner;
+mod sockets;
 mod support;
+mod terminal;
+mod viewer;

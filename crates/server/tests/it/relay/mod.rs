@@ -1,0 +1,6 @@
+//! Sessions and the relay.
+
+mod events;
+mod family;
+mod register;
+mod resume;
