@@ -46,8 +46,8 @@ pub struct Approval {
     /// Why it is asked.
     pub reason: String,
     pub args: RawJson,
-    /// The rule that "always" would write.
-    pub rule: String,
+    /// The rules that "always" would write.
+    pub rules: Vec<String>,
 }
 
 impl Decision {

@@ -218,9 +218,9 @@ async fn permit(
 ) -> Result<(), String> {
     let text = tool.subject(arguments);
     let subject = Subject { tool: &call.name, effect: tool.effect(), arguments, subject: text.as_deref() };
-    let (verdict, rule) = {
+    let (verdict, rules) = {
         let permissions = core.permissions.lock();
-        (permissions.judge(&subject), permissions.rule_for(&subject))
+        (permissions.judge(&subject), permissions.rules_for(&subject))
     };
     let reason = match verdict {
         Verdict::Allow => return Ok(()),
@@ -243,7 +243,7 @@ async fn permit(
         subject: text.clone().unwrap_or_else(|| arguments.to_string()),
         reason: capitalised(&reason),
         args: RawJson::from(arguments.clone()),
-        rule: rule.clone(),
+        rules: rules.clone(),
     };
     let answer = tokio::select! {
         answer = core.decisions.ask(&call.id, DecisionKind::Approval(approval)) => answer,
@@ -252,11 +252,12 @@ async fn permit(
     match answer {
         Answer::Approval(ApprovalChoice::AllowOnce) => Ok(()),
         Answer::Approval(ApprovalChoice::AllowSession) => {
-            core.permissions.lock().allow_in_session(rule);
+            let mut permissions = core.permissions.lock();
+            rules.into_iter().for_each(|rule| permissions.allow_in_session(rule));
             Ok(())
         }
         Answer::Approval(ApprovalChoice::AllowAlways) => {
-            core.allow_always(rule).await;
+            core.allow_always(rules).await;
             Ok(())
         }
         _ => Err("The user did not allow this. Do not try to get around it; ask what to do instead.".into()),

@@ -385,13 +385,18 @@ impl Core {
         }
     }
 
-    pub(crate) async fn allow_always(&self, rule: String) {
-        self.permissions.lock().allow_in_session(rule.clone());
+    pub(crate) async fn allow_always(&self, rules: Vec<String>) {
         let mut settings = self.settings.read().permissions.clone();
-        if !settings.allow.contains(&rule) {
-            settings.allow.push(rule);
+        {
+            let mut permissions = self.permissions.lock();
+            for rule in rules {
+                permissions.allow_in_session(rule.clone());
+                if !settings.allow.contains(&rule) {
+                    settings.allow.push(rule);
+                }
+            }
+            permissions.set_settings(settings.clone());
         }
-        self.permissions.lock().set_settings(settings.clone());
         let value = serde_json::to_value(&settings).expect("permission settings serialise");
         self.save_settings(&[("permissions", value)]).await;
     }

@@ -97,10 +97,11 @@ impl Permissions {
         if let Some(rule) = any(&self.settings.ask) {
             return Verdict::Ask { reason: format!("the rule `{rule}` asks for it") };
         }
-        let allowed = |part: &String| {
-            self.settings.allow.iter().chain(&self.session_allow).any(|rule| matches(rule, subject.tool, part))
-        };
-        if !parts.is_empty() && parts.iter().all(allowed) {
+        // A whole command is allowed letter by letter only: in a pattern `*` would also stand for `&& rm`.
+        let whole = subject.subject.map(|whole| format!("{}({whole})", subject.tool));
+        if self.settings.allow.iter().chain(&self.session_allow).any(|rule| Some(rule) == whole.as_ref())
+            || !parts.is_empty() && parts.iter().all(|part| self.allows(subject.tool, part))
+        {
             return Verdict::Allow;
         }
         match subject.effect {
@@ -110,6 +111,10 @@ impl Permissions {
             Effect::Shell => self.judge_shell(subject),
             Effect::Outside => Verdict::Ask { reason: "it acts outside this session".into() },
         }
+    }
+
+    fn allows(&self, tool: &str, part: &str) -> bool {
+        self.settings.allow.iter().chain(&self.session_allow).any(|rule| matches(rule, tool, part))
     }
 
     /// What a rule is compared with: every program call of a command, or the path.
@@ -124,22 +129,37 @@ impl Permissions {
         }
     }
 
-    /// The rule that would have allowed this call.
-    pub fn rule_for(&self, subject: &Subject<'_>) -> String {
-        let Some(text) = subject.subject else { return subject.tool.to_owned() };
+    /// The rules that would have allowed this call.
+    ///
+    /// Programs that were asked for because of what they are get a rule of their own; a command that was asked for because of
+    /// where it writes is allowed letter by letter only.
+    pub fn rules_for(&self, subject: &Subject<'_>) -> Vec<String> {
+        let Some(text) = subject.subject else { return vec![subject.tool.to_owned()] };
         if subject.effect != Effect::Shell {
             let path = self.resolve(text, &self.cwd);
             let dir = path.parent().unwrap_or(&path);
-            return format!("{}({}/*)", subject.tool, dir.display());
+            return vec![format!("{}({}/*)", subject.tool, dir.display())];
         }
-        match shell::segments(text).as_deref() {
-            Ok([only]) if only.writes.is_empty() => {
-                let verb = only.verb();
-                let verb = if has_verbs(only.program()) && !verb.is_empty() { format!(" {verb}") } else { String::new() };
-                format!("{}({}{verb} *)", subject.tool, only.program())
+        let exact = || vec![format!("{}({text})", subject.tool)];
+        let Ok(segments) = shell::segments(text) else { return exact() };
+        let mut rules = Vec::new();
+        for segment in &segments {
+            let asked = matches!(segment.program(), "cd" | "pushd") || self.shell_reason(segment, &self.cwd).is_some();
+            if !asked {
+                // It needs no permission of its own, but "allowed" means every part.
+                continue;
             }
-            _ => format!("{}({text})", subject.tool),
+            if !(reaches_network(segment) || is_privileged(segment.program())) || !segment.writes.is_empty() {
+                return exact();
+            }
+            let verb = segment.verb();
+            let verb = if has_verbs(segment.program()) && !verb.is_empty() { format!(" {verb}") } else { String::new() };
+            let rule = format!("{}({}{verb} *)", subject.tool, segment.program());
+            if !rules.contains(&rule) {
+                rules.push(rule);
+            }
         }
+        if rules.is_empty() { exact() } else { rules }
     }
 
     fn judge_read(&self, subject: &Subject<'_>) -> Verdict {
@@ -173,7 +193,9 @@ impl Permissions {
                 }
                 continue;
             }
-            if let Some(reason) = self.shell_reason(segment, &cwd) {
+            if let Some(reason) = self.shell_reason(segment, &cwd)
+                && !self.allows(subject.tool, &segment.line())
+            {
                 return Verdict::Ask { reason };
             }
         }
@@ -486,7 +508,8 @@ mod tests {
         assert_eq!(shell(&rules, "git push origin main"), Verdict::Allow);
         assert_eq!(shell(&rules, "git push"), Verdict::Allow);
         assert_eq!(shell(&rules, "curl -s https://x"), Verdict::Allow);
-        // One allowed part does not carry the others.
+        // What needs no permission does not spoil what has one, and one allowed part does not carry the others.
+        assert_eq!(shell(&rules, "ls && git push"), Verdict::Allow);
         assert!(matches!(shell(&rules, "git push && wget x"), Verdict::Ask { .. }));
         assert!(matches!(shell(&rules, "ls && rm -rf target"), Verdict::Deny { .. }));
         rules.yolo = true;
@@ -500,11 +523,10 @@ mod tests {
         for command in ["git push origin main", "curl https://x", "cd .. && rm x", "npm install [a]"] {
             let arguments = json!({});
             let subject = Subject { tool: "bash", effect: Effect::Shell, arguments: &arguments, subject: Some(command) };
-            let rule = rules.rule_for(&subject);
-            rules.allow_in_session(rule.clone());
-            if !command.contains("&&") {
-                assert_eq!(shell(&rules, command), Verdict::Allow, "{command}: {rule}");
+            for rule in rules.rules_for(&subject) {
+                rules.allow_in_session(rule);
             }
+            assert_eq!(shell(&rules, command), Verdict::Allow, "{command}");
         }
     }
 
