@@ -10,6 +10,8 @@ pub mod exec;
 mod inbound;
 mod link;
 mod outbound;
+#[cfg(test)]
+mod real;
 pub mod session;
 pub mod snapshot;
 #[cfg(test)]
