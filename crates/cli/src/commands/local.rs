@@ -13,7 +13,7 @@ use pizzapi_runner::Exit;
 use pizzapi_server::App as Relay;
 use pizzapi_server::auth::api_key::{self, Mint};
 
-use super::{Program, asked_to_stop, runner, server, setup};
+use super::{Program, asked_to_stop, models, runner, server, setup};
 use crate::args::{LocalArgs, ServerArgs};
 use crate::home::{http_url, loopback};
 use crate::output::WithHint;
@@ -28,7 +28,11 @@ const RUNNER_STOP: Duration = Duration::from_secs(12);
 /// At most one key carries this label: a new one replaces the old.
 const KEY_LABEL: &str = "pizzapi-local";
 
-pub async fn run(program: Program, arguments: LocalArgs) -> anyhow::Result<ExitCode> {
+pub async fn run(mut program: Program, arguments: LocalArgs) -> anyhow::Result<ExitCode> {
+    if arguments.demo {
+        // For what is listed here as well as for the sessions.
+        program.environment = program.environment.with(models::DEMO_VARIABLE, "1");
+    }
     logging::to_stderr(&program.environment, "warn,pizzapi_server=info,pizzapi_runner=info,pizzapi_cli=info");
     let mut config = server::configure(
         &program,
@@ -46,7 +50,7 @@ pub async fn run(program: Program, arguments: LocalArgs) -> anyhow::Result<ExitC
     announce(&app, &address, &arguments).await?;
 
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let mut machine = tokio::spawn(keep_runner(program, app, port, arguments.demo, stopped));
+    let mut machine = tokio::spawn(keep_runner(program, app, port, stopped));
     let reason = tokio::select! {
         reason = asked_to_stop() => reason,
         ended = &mut machine => {
@@ -115,7 +119,6 @@ async fn keep_runner(
     program: Program,
     app: Relay,
     port: u16,
-    demo: bool,
     mut stop: tokio::sync::watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let relay_url = loopback(&format!("ws://localhost:{port}"));
@@ -131,8 +134,8 @@ async fn keep_runner(
             }
         };
         let mut config = runner::configure(&program, relay_url.clone(), key)?;
-        if demo {
-            config.session_variables.insert("PIZZAPI_DEMO".to_owned(), "1".to_owned());
+        if program.environment.flag(models::DEMO_VARIABLE) {
+            config.session_variables.insert(models::DEMO_VARIABLE.to_owned(), "1".to_owned());
         }
         let machine = match pizzapi_runner::start(config) {
             Ok(machine) => machine,

@@ -305,10 +305,16 @@ impl Performer {
     }
 
     fn model_items(&self) -> Vec<Item> {
-        let current = self.agent.snapshot().model.as_ref().map(|model| model.key());
-        let mut items: Vec<Item> = self
-            .agent
-            .models()
+        let used = self.agent.snapshot().model;
+        let current = used.as_ref().map(|model| model.key());
+        let mut models = self.agent.models();
+        // A model that was asked for by name may not be among those that are offered.
+        if let Some(used) = used
+            && !models.iter().any(|model| model.key() == used.key())
+        {
+            models.push(used);
+        }
+        let mut items: Vec<Item> = models
             .into_iter()
             .map(|model| {
                 let key = model.key();

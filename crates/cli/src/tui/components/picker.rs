@@ -311,7 +311,13 @@ impl Dialog for Picker {
         let list = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
         self.page = usize::from(list.height).saturating_sub(1).max(1);
         if self.shown.is_empty() {
-            let note = if self.loading { "loading…" } else { "nothing matches" };
+            let note = match (self.loading, self.items.is_empty(), self.purpose) {
+                (true, ..) => "loading…",
+                (_, false, _) => "nothing matches",
+                (_, _, Purpose::Model) => "no model has credentials: /login adds a key",
+                (_, _, Purpose::Session) => "no other sessions",
+                _ => "nothing to choose from",
+            };
             buf.set_stringn(list.x, list.y, note, width, theme.muted());
             return Some(cursor);
         }

@@ -29,6 +29,8 @@ pub const BURST_SETTLE_MS: u64 = 30;
 /// Keys in a burst before its Enter is doubted.
 const BURST_LENGTH: u32 = 4;
 const UNDO_STEPS: usize = 200;
+/// Columns of a completion's name before it is cut, so that explanations line up.
+const MAX_LABEL: usize = 44;
 /// Completion rows on screen.
 const POPUP_ROWS: usize = 8;
 
@@ -62,14 +64,14 @@ struct Suggestion {
     detail: String,
     /// Replaces the text from `from` (characters of the current line) to the cursor.
     insert: String,
+    /// Enter sends at once instead of only completing.
+    complete: bool,
 }
 
 struct Popup {
     from: usize,
     items: Vec<Suggestion>,
     selected: usize,
-    /// Enter sends instead of only completing: the command is complete without arguments.
-    sends: bool,
 }
 
 pub struct Composer {
@@ -256,7 +258,7 @@ impl Composer {
             }
             (_, Some(Action::Complete)) => self.accept_suggestion(),
             (_, Some(Action::Submit)) => {
-                let sends = popup.sends;
+                let sends = popup.items.get(popup.selected).is_some_and(|item| item.complete);
                 self.accept_suggestion();
                 if sends {
                     return Some(self.submit(Delivery::Steer));
@@ -452,7 +454,6 @@ impl Composer {
         match slash::query(&text) {
             Some(Query::Name(typed)) if cursor.1 == line_length => {
                 let found = slash::matching(&self.commands, typed);
-                let sends = found.first().is_some_and(|command| command.argument_hint.is_none());
                 let items: Vec<Suggestion> = found
                     .into_iter()
                     .map(|command| Suggestion {
@@ -466,9 +467,11 @@ impl Composer {
                         } else {
                             format!("/{}", command.name)
                         },
+                        // What may be left out need not be asked for.
+                        complete: command.argument_hint.as_deref().is_none_or(|hint| hint.starts_with('[')),
                     })
                     .collect();
-                return Some(Popup { from: 0, items, selected: 0, sends });
+                return Some(Popup { from: 0, items, selected: 0 });
             }
             Some(Query::Argument { command, typed }) => {
                 let known = self.commands.iter().find(|known| known.name == command)?;
@@ -481,10 +484,15 @@ impl Composer {
                         .take(50)
                         .map(|index| {
                             let (value, detail) = &known.arguments[index];
-                            Suggestion { label: value.clone(), detail: detail.clone(), insert: value.clone() }
+                            Suggestion {
+                                label: value.clone(),
+                                detail: detail.clone(),
+                                insert: value.clone(),
+                                complete: true,
+                            }
                         })
                         .collect();
-                    return Some(Popup { from, items, selected: 0, sends: false });
+                    return Some(Popup { from, items, selected: 0 });
                 }
             }
             _ => {}
@@ -498,10 +506,10 @@ impl Composer {
             .into_iter()
             .map(|path| {
                 let insert = if path.ends_with('/') { format!("@{path}") } else { format!("@{path} ") };
-                Suggestion { label: path, detail: String::new(), insert }
+                Suggestion { label: path, detail: String::new(), insert, complete: false }
             })
             .collect();
-        Some(Popup { from, items, selected: 0, sends: false })
+        Some(Popup { from, items, selected: 0 })
     }
 
     /// Forgets the file list, so that the next mention sees new files.
@@ -576,11 +584,15 @@ impl Composer {
         let rows = usize::from(area.height);
         let first = (popup.selected + 1).saturating_sub(rows);
         let widest = popup.items.iter().map(|item| text::width(&item.label)).max().unwrap_or(0);
-        let label_width = widest.min(usize::from(area.width) / 2).max(12);
+        let label_width = widest.min(usize::from(area.width) / 2).clamp(12, MAX_LABEL);
         for (offset, item) in popup.items.iter().skip(first).take(rows).enumerate() {
             let selected = first + offset == popup.selected;
             let pointer = if selected { theme.glyphs.pointer } else { " " };
-            let label = text::truncate_middle(&item.label, label_width).into_owned();
+            let label = if item.detail.is_empty() {
+                text::truncate_middle(&item.label, usize::from(area.width).saturating_sub(4)).into_owned()
+            } else {
+                text::truncate(&item.label, label_width).into_owned()
+            };
             let pad = label_width.saturating_sub(text::width(&label)) + 2;
             let mut line = Line::from(vec![
                 Span::styled(format!("{pointer} "), theme.accent()),

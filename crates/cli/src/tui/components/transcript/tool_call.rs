@@ -327,7 +327,8 @@ impl ToolCall {
             body.extend(text::wrap_plain(&text::sanitize(question), width, theme.base(), Break::Words));
         }
         let answer = self.output.strip_prefix("User answered: ").unwrap_or(&self.output);
-        if !answer.is_empty() {
+        // While it waits, the tool only says that it waits.
+        if !answer.is_empty() && !self.is_live() {
             let style = if self.state == ToolState::Succeeded { theme.success() } else { theme.muted() };
             let rows = text::wrap_plain(&text::sanitize(answer), width.saturating_sub(2), style, Break::Words);
             let pointer = Span::styled(format!("{} ", theme.glyphs.pointer), theme.accent());
