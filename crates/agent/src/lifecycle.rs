@@ -187,7 +187,7 @@ fn build(
         decisions,
         shells,
         hooks,
-        mcp: crate::mcp::McpServers::new(&user),
+        mcp: crate::mcp::McpServers::new(&config, &user),
         subagents: crate::subagent::Subagents::new(&user),
         stamps: Default::default(),
         heard: Arc::default(),
