@@ -101,15 +101,29 @@ export function Shell() {
       </div>
       <div className="flex min-h-0 flex-1">
         {(width === "L" || width === "XL") && (
-          <>
-            <Sidebar style={{ width: listWidth }} onSearch={() => setPalette(true)} />
-            <Splitter label="Width of the session list" value={listWidth} min={LIST_MIN} max={LIST_MAX} initial={DEFAULT_PREFS.listWidth} onChange={(value) => setPref("listWidth", value)} />
-          </>
+          <Sidebar
+            style={{ width: listWidth }}
+            onSearch={() => setPalette(true)}
+            edge={
+              <Splitter
+                label="Width of the session list"
+                className="!absolute inset-y-0 right-0"
+                value={listWidth}
+                min={LIST_MIN}
+                max={LIST_MAX}
+                initial={DEFAULT_PREFS.listWidth}
+                onChange={(value) => setPref("listWidth", value)}
+              />
+            }
+          />
         )}
         {width === "M" && <Rail onOpen={() => setOverlay(true)} onSearch={() => setPalette(true)} />}
         {listOnScreen ? (
           <div className="flex min-w-0 flex-1 flex-col">
-            <Sidebar full onSearch={() => setPalette(true)} />
+            <main id="main" tabIndex={-1} className="flex min-h-0 flex-1 flex-col outline-none">
+              <h1 className="sr-only">Sessions</h1>
+              <Sidebar full onSearch={() => setPalette(true)} />
+            </main>
             <BottomBar active="sessions" needs={needs} />
           </div>
         ) : (

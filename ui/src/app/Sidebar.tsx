@@ -1,5 +1,5 @@
 import { History, Laptop, Plus, Settings } from "lucide-react";
-import type { CSSProperties } from "react";
+import type { CSSProperties, ReactNode } from "react";
 import { useAuth } from "@/data/auth";
 import { useHub } from "@/data/hub";
 import { runnerName, useRunners } from "@/data/runners";
@@ -14,10 +14,10 @@ import { Logo } from "./Logo";
 import { Link, to, useRoute } from "./routes";
 
 /** The list with what stands above and below it. `full` fills its container (phone, overlay). */
-export function Sidebar({ style, full = false, onSearch }: { style?: CSSProperties; full?: boolean; onSearch: () => void }) {
+export function Sidebar({ style, full = false, onSearch, edge }: { style?: CSSProperties; full?: boolean; onSearch: () => void; edge?: ReactNode }) {
   const stale = useHub((state) => state.phase === "stale");
   return (
-    <nav aria-label="Sessions" style={style} className={cx("flex min-h-0 flex-col bg-sunken", full ? "flex-1" : "shrink-0")}>
+    <nav aria-label="Sessions" style={style} className={cx("relative flex min-h-0 flex-col bg-sunken", full ? "flex-1" : "shrink-0")}>
       <div className="flex h-[calc(var(--header)+4px)] shrink-0 items-center gap-2 pr-3 pl-5">
         <Link href={to.home()} className="flex items-center gap-2 rounded-ctl text-text" aria-label="PizzaPi, home">
           <Logo size={20} />
@@ -42,6 +42,7 @@ export function Sidebar({ style, full = false, onSearch }: { style?: CSSProperti
       <SessionList />
       {!full && <Footer />}
       {full && <Footer compact />}
+      {edge}
     </nav>
   );
 }

@@ -23,6 +23,8 @@ export interface SessionRow {
   heardAt: number;
   /** When the row last changed in a way that reorders the list: the person's own message, or a change of state. */
   touchedAt: number;
+  /** First words of the prompt it was started with here; its name until it has one. */
+  hint: string | undefined;
   /** The last run ended with an error that nobody retries. */
   failed: string | undefined;
 }
@@ -70,6 +72,23 @@ function rememberTouch(id: string, at: number): void {
   save("touched", Object.fromEntries(touched));
 }
 
+/** What sessions were started with from this browser, over reloads. Bounded. */
+const HINTS_KEEP = 100;
+const hints = new Map<string, string>(
+  Object.entries(load("hints", (value) => (isObject(value) ? value : undefined)) ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+);
+
+function rememberHint(id: string, prompt: string): void {
+  const words = prompt.trim().split("\n")[0]?.slice(0, 80);
+  if (!words) return;
+  hints.set(id, words);
+  for (const oldest of hints.keys()) {
+    if (hints.size <= HINTS_KEEP) break;
+    hints.delete(oldest);
+  }
+  save("hints", Object.fromEntries(hints));
+}
+
 function update(id: string, change: (row: SessionRow) => SessionRow): void {
   const { sessions } = hub.getState();
   const row = sessions.get(id);
@@ -103,6 +122,7 @@ function rowOf(info: SessionInfo, before: SessionRow | undefined, live: boolean)
     // A row in a fresh list is alive at this moment by the relay's word; silence counts from here.
     heardAt: Math.max(Number.isFinite(heard) ? heard : 0, before?.heardAt ?? 0, live ? serverNow() : 0),
     touchedAt: Math.max(before?.touchedAt ?? 0, touched.get(info.sessionId) ?? 0, Number.isFinite(started) ? started : 0),
+    hint: hints.get(info.sessionId),
     failed: before?.failed,
   };
 }
@@ -218,6 +238,7 @@ function setMeta(sessionId: string, meta: SessionMetaState): void {
 
 /** Remember that a spawn was accepted, so that the screen has something to show until the session registers. */
 export function noteStarting(session: StartingSession): void {
+  rememberHint(session.sessionId, session.prompt);
   if (hub.getState().sessions.has(session.sessionId)) return;
   hub.setState(({ starting }) => ({ starting: new Map(starting).set(session.sessionId, session) }));
 }

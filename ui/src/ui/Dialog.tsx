@@ -86,7 +86,7 @@ export function Sheet({ open, onClose, side = "right", title, hideTitle = false,
               <IconButton icon={X} label="Close" tip={false} />
             </D.Close>
           </div>
-          <div className="min-h-0 flex-1 overflow-y-auto overscroll-contain">{children}</div>
+          <div className="flex min-h-0 flex-1 flex-col overflow-y-auto overscroll-contain">{children}</div>
         </D.Content>
       </D.Portal>
     </D.Root>

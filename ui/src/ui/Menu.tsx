@@ -7,7 +7,7 @@ import { Kbd } from "./Kbd";
 
 const PANEL = "ui-pop z-50 min-w-48 max-w-80 max-h-[min(70dvh,var(--radix-popper-available-height))] overflow-y-auto rounded-card border border-line bg-surface p-1 shadow-2";
 const ITEM =
-  "flex min-h-8 items-center gap-2.5 rounded-ctl px-2 text-ui text-text outline-none select-none data-[highlighted]:bg-hover data-[disabled]:opacity-45 pointer-coarse:min-h-11";
+  "flex min-h-8 items-center gap-2.5 rounded-ctl px-2 text-ui outline-none select-none data-[disabled]:opacity-45 pointer-coarse:min-h-11";
 
 /** The same items serve the button menu and the right-click menu. */
 const Kind = createContext<"drop" | "context">("drop");
@@ -57,7 +57,7 @@ export function MenuItem({ icon, keys, danger = false, disabled = false, onSelec
   const kind = use(Kind);
   const Part = kind === "drop" ? DM.Item : CM.Item;
   return (
-    <Part className={cx(ITEM, danger && "text-fail data-[highlighted]:bg-fail-tint")} disabled={disabled} onSelect={onSelect}>
+    <Part className={cx(ITEM, danger ? "text-fail data-[highlighted]:bg-fail-tint" : "data-[highlighted]:bg-hover")} disabled={disabled} onSelect={onSelect}>
       {icon && <Icon icon={icon} className={cx("shrink-0", !danger && "text-text-3")} />}
       <span className="min-w-0 flex-1 py-1">
         <span className="block truncate">{children}</span>
@@ -72,7 +72,7 @@ export function MenuCheck({ checked, onChange, children }: { checked: boolean; o
   const kind = use(Kind);
   const Part = kind === "drop" ? DM.CheckboxItem : CM.CheckboxItem;
   return (
-    <Part className={ITEM} checked={checked} onCheckedChange={onChange}>
+    <Part className={cx(ITEM, "data-[highlighted]:bg-hover")} checked={checked} onCheckedChange={onChange}>
       <span className="flex size-4 items-center justify-center">{checked && <Icon icon={Check} size={14} />}</span>
       <span className="flex-1 truncate">{children}</span>
     </Part>
@@ -92,7 +92,7 @@ export function MenuRadio<V extends string>({ value, onChange, options }: { valu
       }}
     >
       {options.map((option) => (
-        <Part key={option.value} value={option.value} className={ITEM}>
+        <Part key={option.value} value={option.value} className={cx(ITEM, "data-[highlighted]:bg-hover")}>
           <span className="flex size-4 items-center justify-center">{value === option.value && <Icon icon={Check} size={14} />}</span>
           <span className="flex-1 truncate">{option.label}</span>
         </Part>

@@ -1,6 +1,6 @@
 import { Command } from "cmdk";
 import { Dialog } from "radix-ui";
-import { Bell, FilePlus, Folder, History, House, KeyRound, Keyboard, Laptop, Link2, LogOut, Moon, Palette as Paint, Pin, Plus, Square, Sun, User, type LucideIcon } from "lucide-react";
+import { Bell, FilePlus, Folder, History, House, KeyRound, Keyboard, Laptop, Link2, LogOut, Moon, Palette as Paint, Pin, Plus, Square, Sun, User, Webhook, type LucideIcon } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import { useStore } from "zustand";
 import { spell } from "@/app/hotkeys";
@@ -85,6 +85,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
                     <Item icon={House} onSelect={() => go(to.home())} text="Home" />
                     <Item icon={History} keys="Mod+Shift+H" onSelect={() => go(to.history())} text="History" />
                     <Item icon={Laptop} onSelect={() => go(to.runners())} text="Machines" />
+                    <Item icon={Webhook} onSelect={() => go(to.automations())} text="Automations" />
                     <Item icon={User} onSelect={() => go(to.settings("account"))} text="Account" />
                     <Item icon={Paint} onSelect={() => go(to.settings("appearance"))} text="Appearance" />
                     <Item icon={Bell} onSelect={() => go(to.settings("notifications"))} text="Notifications" />

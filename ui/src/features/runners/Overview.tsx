@@ -4,7 +4,7 @@ import { Link, navigate, to } from "@/app/routes";
 import { plural } from "@/data/format";
 import { useHub } from "@/data/hub";
 import { forgetRunner, runnerName, type RunnerRow } from "@/data/runners";
-import { titleOf } from "@/features/sessions";
+import { titleOf, useSessionStatus } from "@/features/sessions";
 import { api, messageOf } from "@/net/api";
 import { Banner, Card, CopyButton, Section } from "@/ui/bits";
 import { Button } from "@/ui/Button";
@@ -58,7 +58,7 @@ export function Overview({ machine }: { machine: RunnerRow }) {
           <Card className="divide-y divide-line overflow-hidden">
             {sessions.map((row) => (
               <Link key={row.id} href={to.session(row.id)} className="flex min-h-11 items-center gap-3 px-4 py-2 text-ui hover:bg-hover focus-visible:outline-offset-[-2px]">
-                <StatusMark status={row.info.isActive ? "running" : "idle"} />
+                <Mark id={row.id} />
                 <span className="min-w-0 flex-1 truncate">{titleOf(row)}</span>
                 <RelativeTime at={row.touchedAt} className="text-meta text-text-3" />
               </Link>
@@ -71,6 +71,10 @@ export function Overview({ machine }: { machine: RunnerRow }) {
       </Section>
     </div>
   );
+}
+
+function Mark({ id }: { id: string }) {
+  return <StatusMark status={useSessionStatus(id)} />;
 }
 
 function Fact({ name, children }: { name: string; children: ReactNode }) {

@@ -7,7 +7,7 @@ import { useHub } from "@/data/hub";
 import { runnerName, useRunners, type RunnerRow } from "@/data/runners";
 import { ConnectMachine } from "@/features/home/ConnectMachine";
 import { Badge, Card, SkeletonRows } from "@/ui/bits";
-import { Button } from "@/ui/Button";
+import { Button, buttonClass } from "@/ui/Button";
 import { Dialog } from "@/ui/Dialog";
 import { Icon } from "@/ui/Icon";
 import { RelativeTime } from "@/ui/time";
@@ -22,9 +22,14 @@ export function RunnersPage() {
       description="Where your agents run."
       actions={
         list.length > 0 && (
-          <Button icon={Plus} onClick={() => setAdding(true)}>
-            Connect
-          </Button>
+          <>
+            <Link href={to.automations()} className={buttonClass("quiet")}>
+              Automations
+            </Link>
+            <Button icon={Plus} onClick={() => setAdding(true)}>
+              Connect
+            </Button>
+          </>
         )
       }
     >

@@ -120,7 +120,7 @@ export function SessionList() {
       </div>
       <div ref={scroller} className="min-h-0 flex-1 overflow-y-auto overscroll-contain pb-4" onKeyDown={onListKey} {...still.handlers}>
         {[...starting.values()].map((session) => (
-          <Link key={session.sessionId} href={to.session(session.sessionId)} className={cx("mx-2 flex h-[var(--row-list)] items-center gap-2.5 rounded-ctl px-2.5", selected === session.sessionId ? "bg-press" : "hover:bg-hover")}>
+          <Link key={session.sessionId} href={to.session(session.sessionId)} className={cx("mx-2 flex h-[var(--row-list)] items-center gap-2.5 rounded-ctl px-2.5", selected === session.sessionId ? "bg-surface ring-1 ring-line" : "hover:bg-hover")}>
             <StatusMark status="starting" />
             <span className="flex min-w-0 flex-1 flex-col">
               <span className="truncate text-ui">{startingTitle(session)}</span>

@@ -77,7 +77,7 @@ export const SessionLine = memo(function SessionLine({ entry, kind, selected, on
   }
   const menu = <RowMenu row={row} unread={unread} onRename={() => setRenaming(true)} />;
   const line = (
-    <div className={cx("group/row relative mx-2 rounded-ctl transition-colors", selected ? "bg-press" : "hover:bg-hover has-[:focus-visible]:bg-hover")}>
+    <div className={cx("group/row relative mx-2 rounded-ctl transition-colors", selected ? "bg-surface ring-1 ring-line" : "hover:bg-hover has-[:focus-visible]:bg-hover")}>
       <Link
         href={to.session(row.id)}
         data-row={row.id}
@@ -116,7 +116,7 @@ export const SessionLine = memo(function SessionLine({ entry, kind, selected, on
         </button>
       )}
       {!touchDevice && (
-        <div className="absolute top-1/2 right-1.5 -translate-y-1/2 rounded-ctl bg-sunken opacity-0 group-focus-within/row:opacity-100 group-hover/row:opacity-100 has-[[data-state=open]]:opacity-100">
+        <div className={cx("absolute top-1/2 right-1.5 -translate-y-1/2 rounded-ctl opacity-0 group-focus-within/row:opacity-100 group-hover/row:opacity-100 has-[[data-state=open]]:opacity-100", selected ? "bg-surface" : "bg-sunken")}>
           <Menu trigger={<IconButton icon={Ellipsis} label={`Actions for ${title}`} size="sm" tip={false} />} onOpenChange={onHold}>
             {menu}
           </Menu>

@@ -16,6 +16,7 @@ function row(id: string, more: Partial<SessionRow> & { cwd?: string; parent?: st
     pinned: false,
     heardAt: NOW,
     touchedAt: 0,
+    hint: undefined,
     failed: undefined,
     ...rest,
   };

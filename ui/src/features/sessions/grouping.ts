@@ -42,8 +42,8 @@ export interface ListInput {
 export type Filter = "all" | "needs" | "running" | "unread";
 
 /** A name to show, never a bare id. */
-export function titleOf(row: Pick<SessionRow, "info">): string {
-  return row.info.sessionName ?? (row.info.cwd ? `Session in ${baseName(row.info.cwd)}` : "Untitled session");
+export function titleOf(row: Pick<SessionRow, "info"> & { hint?: string | undefined }): string {
+  return row.info.sessionName ?? row.hint ?? (row.info.cwd ? `Session in ${baseName(row.info.cwd)}` : "Untitled session");
 }
 
 export function startingTitle(session: StartingSession): string {

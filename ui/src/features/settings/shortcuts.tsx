@@ -69,7 +69,7 @@ export function Shortcuts() {
 export function ShortcutSheet({ onClose }: { onClose: () => void }) {
   return (
     <Dialog open onClose={onClose} title="Keyboard" className="m:w-[min(34rem,calc(100vw-32px))]">
-      <div className="pb-4">
+      <div className="pb-4" tabIndex={0} role="group" aria-label="Shortcuts">
         <Shortcuts />
       </div>
     </Dialog>

@@ -82,7 +82,7 @@ function Report({ report }: { report: UsageReport }) {
       </div>
       {report.recent.length > 0 && (
         <Section title="Recent sessions">
-          <Card className="overflow-x-auto">
+          <Card className="overflow-x-auto" tabIndex={0} role="region" aria-label="Recent sessions">
             <table className="w-full text-ui tnum">
               <thead className="text-left text-meta text-text-3">
                 <tr>

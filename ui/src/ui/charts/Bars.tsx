@@ -36,7 +36,7 @@ export function Bars({ title, labels, series, format }: { title: string; labels:
         </button>
       </figcaption>
       {table ? (
-        <div className="max-h-72 overflow-auto rounded-ctl border border-line">
+        <div className="max-h-72 overflow-auto rounded-ctl border border-line" tabIndex={0} role="region" aria-label={title}>
           <table className="w-full text-code tnum">
             <thead className="sticky top-0 bg-sunken text-left text-text-3">
               <tr>
