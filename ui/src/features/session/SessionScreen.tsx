@@ -5,6 +5,7 @@ import { SessionProvider, type OpenSession } from "./context";
 import { Dock } from "./composer/Dock";
 import { SessionHeader } from "./header/SessionHeader";
 import { Side } from "./inspector/Side";
+import { Boundary } from "./log/Boundary";
 import { Log } from "./log/Log";
 import { Trouble } from "./log/Trouble";
 import { keepTail, modelOf, restoreTail } from "./models";
@@ -77,11 +78,23 @@ function Layout() {
       <div className="flex min-w-0 flex-1 flex-col" data-region="conversation">
         <SessionHeader />
         <Trouble />
-        <Log />
-        <Dock />
-        {terminal && <Drawer />}
+        <Boundary raw={null} part="The conversation">
+          <Log />
+        </Boundary>
+        <Boundary raw={null} part="The message field">
+          <Dock />
+        </Boundary>
+        {terminal && (
+          <Boundary raw={null} part="The terminal">
+            <Drawer />
+          </Boundary>
+        )}
       </div>
-      {panel && <Side panel={panel} />}
+      {panel && (
+        <Boundary raw={panel} part="The inspector">
+          <Side panel={panel} />
+        </Boundary>
+      )}
     </div>
   );
 }

@@ -78,7 +78,9 @@ function ModelList({ models, current, failure, onChoose }: { models: readonly Mo
     return result;
   }, [models, query]);
   const flat = groups.flatMap((group) => group.models);
-  useEffect(() => box.current?.querySelector('[data-active="true"]')?.scrollIntoView({ block: "nearest" }), [at]);
+  useEffect(() => {
+    box.current?.querySelector('[data-active="true"]')?.scrollIntoView({ block: "nearest" });
+  }, [at]);
   return (
     <div className="flex max-h-[min(26rem,60dvh)] flex-col">
       <label className="flex items-center gap-2 border-b border-line px-3">

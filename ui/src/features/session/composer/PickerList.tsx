@@ -12,7 +12,9 @@ export function PickerList({ id, choices, note, active, onActive, onChoose }: {
   onChoose: (choice: Choice) => void;
 }) {
   const box = useRef<HTMLDivElement>(null);
-  useEffect(() => box.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" }), [active]);
+  useEffect(() => {
+    box.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
+  }, [active]);
   if (choices.length === 0 && note === null) return null;
   let group = "";
   return (
@@ -39,7 +41,10 @@ export function PickerList({ id, choices, note, active, onActive, onChoose }: {
                 onChoose(choice);
               }}
             >
-              <span className="shrink-0 font-medium">{choice.label}</span>
+              <span className="shrink-0 font-medium">
+                {choice.label}
+                {choice.hint && <span className="font-normal text-text-3"> {choice.hint}</span>}
+              </span>
               {choice.description && <span className="min-w-0 truncate text-text-3">{choice.description}</span>}
             </div>
           </div>

@@ -10,6 +10,8 @@ import { match, type Asked } from "./picker";
 export interface Choice {
   readonly id: string;
   readonly label: string;
+  /** What may follow. */
+  readonly hint?: string;
   readonly description: string | null;
   readonly group: string;
   /** What takes the place of what was typed. */
@@ -37,7 +39,7 @@ export function useChoices(asked: Asked | null): { choices: readonly Choice[]; n
       return { choices, note: null };
     }
     const own = match(BUILT_INS, asked.query, (entry) => entry.name).map(
-      (entry): Choice => ({ id: `own:${entry.name}`, label: `/${entry.name}${entry.hint ? ` ${entry.hint}` : ""}`, description: entry.description, group: "Session", insert: `/${entry.name} `, runs: entry.hint === null }),
+      (entry): Choice => ({ id: `own:${entry.name}`, label: `/${entry.name}`, ...(entry.hint ? { hint: entry.hint } : {}), description: entry.description, group: "Session", insert: `/${entry.name} `, runs: entry.hint === null }),
     );
     const known = new Set(BUILT_INS.map((entry) => entry.name));
     const theirs = match(
@@ -45,7 +47,7 @@ export function useChoices(asked: Asked | null): { choices: readonly Choice[]; n
       asked.query,
       (entry) => entry.name,
     ).map(
-      (entry): Choice => ({ id: `cmd:${entry.name}`, label: `/${entry.name}${entry.argumentHint ? ` ${entry.argumentHint}` : ""}`, description: entry.description, group: GROUPS[entry.source ?? ""] ?? "From the agent", insert: `/${entry.name} `, runs: false }),
+      (entry): Choice => ({ id: `cmd:${entry.name}`, label: `/${entry.name}`, ...(entry.argumentHint ? { hint: entry.argumentHint } : {}), description: entry.description, group: GROUPS[entry.source ?? ""] ?? "From the agent", insert: `/${entry.name} `, runs: false }),
     );
     return { choices: [...own, ...theirs].slice(0, MOST), note: null };
   }, [asked, commands, files]);

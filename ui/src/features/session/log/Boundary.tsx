@@ -1,10 +1,12 @@
 import { Component, type ReactNode } from "react";
-import { CopyButton } from "@/ui";
+import { Button, CopyButton } from "@/ui";
 import { stringify } from "@/transcript/json";
 
 interface Props {
   /** What could not be drawn, for copying. */
   readonly raw: unknown;
+  /** A part of the screen rather than a row: says its name and offers to try again. */
+  readonly part?: string;
   readonly children: ReactNode;
 }
 
@@ -22,6 +24,16 @@ export class Boundary extends Component<Props, { failed: boolean }> {
 
   override render(): ReactNode {
     if (!this.state.failed) return this.props.children;
+    if (this.props.part !== undefined) {
+      return (
+        <div role="alert" className="flex items-center justify-center gap-3 p-4 text-ui text-text-2">
+          <span>{this.props.part} stopped working. What you typed is safe.</span>
+          <Button size="sm" onClick={() => this.setState({ failed: false })}>
+            Try again
+          </Button>
+        </div>
+      );
+    }
     return (
       <div className="flex items-center gap-2 py-1 text-ui text-text-2">
         <span>This item can't be displayed.</span>
