@@ -72,7 +72,8 @@ export const Log = memo(function Log() {
 
 /** Rows that appeared below since the reader left the end. */
 function useNews(rows: readonly Row[], following: boolean): number {
-  const seen = useRef<ReadonlySet<string>>(new Set());
+  const seen = useRef<ReadonlySet<string> | null>(null);
+  seen.current ??= new Set(rows.map((row) => row.id));
   const [left, setLeft] = useState(following);
   if (following || left) seen.current = new Set(rows.map((row) => row.id));
   if (left !== following) setLeft(following);
@@ -81,7 +82,7 @@ function useNews(rows: readonly Row[], following: boolean): number {
     let count = 0;
     for (let index = rows.length - 1; index >= 0; index -= 1) {
       const row = rows[index];
-      if (!row || seen.current.has(row.id)) break;
+      if (!row || seen.current?.has(row.id)) break;
       if (row.kind !== "working" && row.kind !== "day") count += 1;
     }
     return count;

@@ -5,6 +5,8 @@ import { rememberScroll, scrollMemory } from "../models";
 
 /** The reader has come to the very end. */
 const AT_END_PX = 4;
+/** A scroll this soon after a gesture is its own, momentum included, ms. */
+const GESTURE_MS = 3_000;
 /** Older pages are asked for this many screens before the top. */
 const PRELOAD_SCREENS = 2;
 
@@ -62,6 +64,10 @@ export function useScroll({ sessionId, rows, estimate, onNearTop, showAll }: Opt
     directDomUpdatesMode: "position",
     initialMeasurementsCache: measurements(remembered.current?.measurements),
     initialOffset: () => initialOffset(rows, remembered.current, estimate),
+    // Heights changed and are written: the end moves in the same frame, not in the next.
+    onChange: () => {
+      if (state.current.following && box.current) box.current.scrollTop = box.current.scrollHeight;
+    },
     rangeExtractor: (range) => {
       const start = Math.max(0, range.startIndex - range.overscan);
       const end = Math.min(range.count - 1, range.endIndex + range.overscan);
@@ -110,35 +116,41 @@ export function useScroll({ sessionId, rows, estimate, onNearTop, showAll }: Opt
       if (element.scrollHeight > element.clientHeight + AT_END_PX) follow(false);
     };
     const atEnd = (): boolean => element.scrollHeight - element.scrollTop - element.clientHeight <= AT_END_PX;
-    const gesture = (): void => {
+    // Which way the person last moved: coming to rest near the end on the way up is not reaching it.
+    let upward = false;
+    let lastTop = element.scrollTop;
+    const gesture = (up: boolean): void => {
       state.current.gesture = performance.now();
+      upward = up;
+      if (up) away();
     };
     const onWheel = (event: WheelEvent): void => {
-      gesture();
-      if (event.deltaY < 0) away();
+      if (event.deltaY !== 0) gesture(event.deltaY < 0);
     };
     let touchY: number | null = null;
     const onTouchStart = (event: TouchEvent): void => {
       touchY = event.touches[0]?.clientY ?? null;
     };
     const onTouchMove = (event: TouchEvent): void => {
-      gesture();
       const y = event.touches[0]?.clientY ?? null;
-      if (touchY !== null && y !== null && y > touchY + 1) away();
+      if (touchY !== null && y !== null && Math.abs(y - touchY) > 1) gesture(y > touchY);
       touchY = y;
     };
     const onKey = (event: KeyboardEvent): void => {
-      gesture();
-      if (event.key === "ArrowUp" || event.key === "PageUp" || event.key === "Home" || (event.key === " " && event.shiftKey)) away();
+      const up = event.key === "ArrowUp" || event.key === "PageUp" || event.key === "Home" || (event.key === " " && event.shiftKey);
+      if (up || event.key === "ArrowDown" || event.key === "PageDown" || event.key === "End" || event.key === " ") gesture(up);
     };
     const onPointerDown = (event: PointerEvent): void => {
-      gesture();
       // The scroll bar belongs to the box itself; text belongs to its rows.
-      if (event.target === element && event.offsetX >= element.clientWidth) away();
+      if (event.target !== element || event.offsetX < element.clientWidth) return;
+      gesture(true);
+      upward = false;
     };
     const onScroll = (): void => {
       if (element.scrollTop < element.clientHeight * PRELOAD_SCREENS) state.current.onNearTop();
-      if (!state.current.following && atEnd() && performance.now() - state.current.gesture < 1_500 && element.scrollHeight > element.clientHeight) follow(true);
+      const down = element.scrollTop > lastTop;
+      lastTop = element.scrollTop;
+      if (!state.current.following && !upward && down && atEnd() && performance.now() - state.current.gesture < GESTURE_MS) follow(true);
     };
     const onSelection = (): void => {
       const selection = document.getSelection();
