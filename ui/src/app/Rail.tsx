@@ -4,15 +4,28 @@ import { useList } from "@/features/sessions/useList";
 import { titleOf } from "@/features/sessions";
 import { buttonClass } from "@/ui/Button";
 import { cx } from "@/ui/cx";
+import { Sheet } from "@/ui/Dialog";
 import { Icon } from "@/ui/Icon";
 import { IconButton } from "@/ui/IconButton";
 import { StatusMark, STATUS } from "@/ui/StatusMark";
 import { Tooltip } from "@/ui/Tooltip";
 import { spell } from "./hotkeys";
 import { Link, to, useRoute } from "./routes";
+import { Sidebar } from "./Sidebar";
 
-/** The list folded to its marks, for middle widths. */
-export function Rail({ onOpen, onSearch }: { onOpen: () => void; onSearch: () => void }) {
+/** Middle widths: the list folded to its marks, and the whole of it over the page on demand. */
+export function Middle({ open, onOpen, onSearch }: { open: boolean; onOpen: (open: boolean) => void; onSearch: () => void }) {
+  return (
+    <>
+      <Rail onOpen={() => onOpen(true)} onSearch={onSearch} />
+      <Sheet open={open} onClose={() => onOpen(false)} side="left" title="Sessions" hideTitle className="bg-sunken">
+        <Sidebar full onSearch={onSearch} />
+      </Sheet>
+    </>
+  );
+}
+
+function Rail({ onOpen, onSearch }: { onOpen: () => void; onSearch: () => void }) {
   const { groups } = useList("", "all", false);
   const starting = useHub((state) => state.starting);
   const route = useRoute();

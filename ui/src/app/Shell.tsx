@@ -4,19 +4,19 @@ import { setPref, usePref, DEFAULT_PREFS } from "@/data/prefs";
 import { unread } from "@/data/unread";
 import { startingTitle, titleOf } from "@/features/sessions";
 import { UpdateBar } from "@/features/update";
-import { Sheet } from "@/ui/Dialog";
 import { Splitter } from "@/ui/Splitter";
 import { useWidth } from "@/ui/media";
 import { ConnectionBar } from "./ConnectionBar";
 import { ErrorBoundary } from "./ErrorBoundary";
 import { useHotkey } from "./hotkeys";
+import { followKeyboard } from "./keyboard";
 import { navigate, to, useRoute } from "./routes";
 import { Outlet } from "./Outlet";
 import { BottomBar } from "./BottomBar";
-import { Rail } from "./Rail";
 import { Sidebar } from "./Sidebar";
 import { useTitle } from "./title";
 
+const Middle = lazy(() => import("./Rail").then((part) => ({ default: part.Middle })));
 const Palette = lazy(() => import("@/features/palette").then((part) => ({ default: part.Palette })));
 const ShortcutSheet = lazy(() => import("@/features/settings/shortcuts").then((part) => ({ default: part.ShortcutSheet })));
 
@@ -51,6 +51,7 @@ export function Shell() {
   const starting = useHub((state) => (sessionId ? state.starting.get(sessionId) : undefined));
   useTitle(row ? titleOf(row) : starting ? startingTitle(starting) : undefined, needs, row?.info.isActive === true);
 
+  useEffect(() => followKeyboard(), []);
   useEffect(() => {
     unread.setVisible(sessionId);
     if (sessionId === undefined) return undefined;
@@ -117,7 +118,11 @@ export function Shell() {
             }
           />
         )}
-        {width === "M" && <Rail onOpen={() => setOverlay(true)} onSearch={() => setPalette(true)} />}
+        {width === "M" && (
+          <Suspense fallback={<div className="w-14 shrink-0 bg-sunken" />}>
+            <Middle open={overlay} onOpen={setOverlay} onSearch={() => setPalette(true)} />
+          </Suspense>
+        )}
         {listOnScreen ? (
           <div className="flex min-w-0 flex-1 flex-col">
             <main id="main" tabIndex={-1} className="flex min-h-0 flex-1 flex-col outline-none">
@@ -139,11 +144,6 @@ export function Shell() {
           </main>
         )}
       </div>
-      {width === "M" && (
-        <Sheet open={overlay} onClose={() => setOverlay(false)} side="left" title="Sessions" hideTitle className="bg-sunken">
-          <Sidebar full onSearch={() => setPalette(true)} />
-        </Sheet>
-      )}
       <Suspense fallback={null}>
         {palette && <Palette onClose={() => setPalette(false)} />}
         {help && <ShortcutSheet onClose={() => setHelp(false)} />}

@@ -1,14 +1,15 @@
 import { QueryClientProvider } from "@tanstack/react-query";
-import { useEffect } from "react";
+import { lazy, Suspense, useEffect } from "react";
 import { useAuth } from "@/data/auth";
 import { TooltipProvider } from "@/ui/Tooltip";
 import { Announcer } from "@/ui/announce";
 import { ConfirmHost } from "@/ui/confirm";
 import { Toasts } from "@/ui/toast";
-import { ExpiredDialog } from "./ExpiredDialog";
 import { queryClient } from "@/data/queries";
 import { startServices } from "./services";
 import { Shell } from "./Shell";
+
+const ExpiredDialog = lazy(() => import("./ExpiredDialog").then((part) => ({ default: part.ExpiredDialog })));
 
 /** Everything behind the sign-in. Mounted once per person; an expired login leaves it in place. */
 export function Workspace() {
@@ -18,7 +19,7 @@ export function Workspace() {
     <QueryClientProvider client={queryClient}>
       <TooltipProvider>
         <Shell />
-        <ExpiredDialog />
+        <Suspense fallback={null}>{expired && <ExpiredDialog />}</Suspense>
         <ConfirmHost />
         <Toasts />
         <Announcer />

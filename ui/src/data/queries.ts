@@ -215,6 +215,28 @@ export const hiddenModelsQuery = () =>
     queryFn: async ({ signal }) => listOf(unwrap(await api.get<unknown>("/api/settings/hidden-models", { signal }))["hiddenModels"], (entry): entry is string => typeof entry === "string"),
   });
 
+export interface Capabilities {
+  webPush: boolean;
+  features: readonly string[];
+  attachmentBytes: number | undefined;
+}
+
+/** What this relay offers, so that nothing is shown that cannot work. */
+export const capabilitiesQuery = () =>
+  queryOptions({
+    queryKey: ["capabilities"],
+    queryFn: async ({ signal }): Promise<Capabilities> => {
+      const body = unwrap(await api.get<unknown>("/api/capabilities", { signal }));
+      const limit = unwrap(body["limits"])["attachmentBytes"];
+      return {
+        webPush: unwrap(body["push"])["web"] === true,
+        features: listOf(body["features"], (entry): entry is string => typeof entry === "string"),
+        attachmentBytes: typeof limit === "number" ? limit : undefined,
+      };
+    },
+    staleTime: 10 * 60_000,
+  });
+
 export const healthQuery = () =>
   queryOptions({
     queryKey: ["health"],

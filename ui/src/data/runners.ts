@@ -83,6 +83,19 @@ function restore(): void {
   runners.setState({ phase: "loading", runners: next });
 }
 
+/** The feed knows who is connected; machines that are away but known come over HTTP. */
+async function readAway(): Promise<void> {
+  try {
+    const { runners: list } = await api.get<{ runners: RunnerInfo[] }>("/api/runners");
+    const next = new Map(runners.getState().runners);
+    for (const info of list) if (isRunner(info) && info.status === "offline" && !next.get(info.runnerId)?.online) next.set(info.runnerId, rowOf(info));
+    runners.setState({ runners: next });
+    remember();
+  } catch {
+    // Those that are here stand without them; the next connect asks again.
+  }
+}
+
 /** Newest change of the feed that is applied here; a gap means that something was missed. */
 let revision: number | undefined;
 
@@ -117,6 +130,7 @@ export function startRunners(): () => void {
       clearTimeout(timer);
       revision = at;
       applyList(Array.isArray(list) ? list : []);
+      void readAway();
     }),
     runnersChannel.on("runner_added", inOrder<RunnerInfo & { revision?: number }>(upsert)),
     runnersChannel.on("runner_updated", inOrder<RunnerInfo & { revision?: number }>(upsert)),

@@ -75,6 +75,10 @@ async function api(request, response, url) {
       return json(response, 200, { ok: true, config: { mcpServers: { github: { command: "npx", args: ["-y", "server-github"], env: { GITHUB_TOKEN: "***" } }, docs: { url: "https://docs.example.org/mcp" } } }, tuiSettings: {}, agentsMd: "" });
     case "sandbox-status":
       return json(response, 200, { ok: true, mode: "basic", active: true, platform: "linux", violations: 0, recentViolations: [], config: { filesystem: { allowWrite: ["/tmp"] } } });
+    case "triggers":
+      return json(response, 200, { triggerDefs: [{ type: "time:cron", label: "On a schedule", params: [{ name: "cron", label: "Schedule", type: "string", required: true }] }], listeners: path.includes("r-laptop") ? [{ listenerId: "li1", triggerType: "time:cron", prompt: "Look for outdated dependencies", cwd: "/home/ana/app", params: { cron: "30 7 * * 1-5" } }] : [] });
+    case "schedules":
+      return json(response, 200, { schedules: path.includes("r-laptop") ? [{ subscriptionId: "sc1", triggerType: "time:at", params: { at: "2026-12-01T09:00:00Z" }, sessionId: "s-docs", sessionName: "Docs for the public API", cwd: "/home/ana/app", sessionLive: true }] : [] });
     case "usage":
       return json(response, 200, usage);
   }
