@@ -4,7 +4,7 @@ import { startHub } from "@/data/hub";
 import { outbox, startOutbox } from "@/data/outbox";
 import { queryClient, watchQueries } from "@/data/queries";
 import { startRunners } from "@/data/runners";
-import { forgetPerson } from "@/data/storage";
+import { forgetPerson } from "@/data/database";
 import { startConnection, stopConnection, whenRefused } from "@/net/connection";
 import { startNotifications } from "@/features/notifications";
 import { startUpdates } from "@/features/update";

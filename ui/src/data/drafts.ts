@@ -1,6 +1,7 @@
 import { createStore } from "zustand/vanilla";
 import { useStore } from "zustand";
-import { database, isObject, load, save } from "./storage";
+import { database } from "./database";
+import { isObject, load, save } from "./storage";
 
 export interface DraftAttachment {
   id: string;

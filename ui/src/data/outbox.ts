@@ -6,7 +6,7 @@ import { connection } from "@/net/connection";
 import { attachedSession, commandId, viewer } from "@/net/viewer";
 import type { Attachment, CommandStatus } from "@/protocol/wire";
 import { touch } from "./hub";
-import { database } from "./storage";
+import { database } from "./database";
 import type { DraftAttachment } from "./drafts";
 
 /**

@@ -1,4 +1,4 @@
-import { database } from "@/data/storage";
+import { database } from "@/data/database";
 import { SessionModel, type StoredTail } from "@/transcript/session";
 
 /** Sessions whose whole transcript stays in memory. */

@@ -98,7 +98,7 @@ const http = createServer(async (request, response) => {
   const file = await readFile(join(dist, name || "index.html")).catch(() => undefined);
   const kind = file ? extname(name) || ".html" : ".html";
   response.writeHead(200, { "content-type": TYPES[kind] ?? "application/octet-stream", "content-security-policy": csp });
-  response.end(file ?? (await readFile(join(dist, "index.html"))));
+  response.end(file ?? (await readFile(join(dist, "index.html")).catch(() => "The interface is not built: npm run build")));
 });
 
 const io = new Server(http, { maxHttpBufferSize: 1e8 });
