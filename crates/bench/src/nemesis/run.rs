@@ -285,7 +285,10 @@ async fn settle(report: &Report, sessions: &[Session], tabs: &[Tab]) {
             ask = Instant::now() + Duration::from_secs(3);
             for (index, (id, command)) in report.commands().into_iter().enumerate() {
                 if command.ended.is_empty() {
-                    let _busy = tabs[index % tabs.len()].orders.try_send(Order::Prompt(Some(CommandId::from(id))));
+                    // A prompt is only taken for the session that is open.
+                    let orders = &tabs[index % tabs.len()].orders;
+                    let _busy = orders.try_send(Order::Switch(SessionId::from(command.session)));
+                    let _busy = orders.try_send(Order::Prompt(Some(CommandId::from(id))));
                 }
             }
         }
