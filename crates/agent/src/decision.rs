@@ -318,15 +318,6 @@ impl Decisions {
         Ok(())
     }
 
-    /// Everything that waits is over: the run was stopped.
-    pub(crate) async fn cancel_all(&self) {
-        let ids: Vec<String> = self.state.lock().open.iter().map(|p| p.decision.id.clone()).collect();
-        for id in ids {
-            // Answered meanwhile is as good.
-            let _ = self.answer(&id, Answer::Cancel, None).await;
-        }
-    }
-
     async fn announce(&self, decision: &Decision, ending: Ending) {
         self.emitter.event(decision.cleared_event()).await;
         self.emitter.local(Local::DecisionEnded { id: decision.id.clone(), ending }).await;

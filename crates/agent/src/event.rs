@@ -48,6 +48,9 @@ pub enum Local {
     /// Models, tools or slash commands changed.
     CapabilitiesChanged,
     NameChanged(Option<String>),
+    /// An agent works beside this one; its handle is for watching.
+    SubagentStarted { id: String, title: String, agent: crate::AgentHandle },
+    SubagentEnded { id: String },
     /// A user's own shell command: what it printed so far.
     UserBash { command: String, output: String, done: bool },
 }

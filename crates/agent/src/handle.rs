@@ -36,7 +36,17 @@ pub struct AgentHandle {
     core: Arc<Core>,
 }
 
+impl std::fmt::Debug for AgentHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AgentHandle").field("session_id", &self.core.session_id()).finish_non_exhaustive()
+    }
+}
+
 impl AgentHandle {
+    pub(crate) fn of(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
     // --- what happens
 
     /// Everything from now on, in order. Take a snapshot ([`Self::messages`], [`Self::state`]) after subscribing.
@@ -175,6 +185,11 @@ impl AgentHandle {
     pub async fn set_hidden_models(&self, hidden: Vec<String>) {
         self.core.registry.set_hidden(hidden);
         self.core.capabilities_changed().await;
+    }
+
+    /// `provider/id` for sub-agents; None = as configured.
+    pub fn set_subagent_model(&self, model: Option<String>) {
+        self.core.subagents.set_default_model(model);
     }
 
     /// Read `models.json` again and ask model servers.

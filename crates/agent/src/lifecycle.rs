@@ -87,7 +87,7 @@ pub(crate) async fn start(config: AgentConfig) -> Result<Arc<Core>, OpError> {
     if config.discover_models {
         discovery::local(&registry, providers.client()).await;
     }
-    let core = build(config, loaded, registry, providers, transcript);
+    let core = build(config, loaded, registry, providers, transcript, None);
     core.restore().await;
     choose_model(&core, resumed).await;
     if let Some(name) = core.config.session_name.clone() {
@@ -135,6 +135,7 @@ fn build(
     registry: Registry,
     providers: Providers,
     transcript: Transcript,
+    parent: Option<&Core>,
 ) -> Arc<Core> {
     let Loaded { settings, user, resources, warnings: mut startup } = loaded;
     startup.extend(resources.warnings.iter().cloned());
@@ -164,8 +165,10 @@ fn build(
         Permissions::new(settings.permissions.clone(), config.yolo, &config.cwd, &config.agent_dir, &config.env);
     let emitter: Arc<Emitter> = Arc::default();
     let dirty: Arc<tokio::sync::Notify> = Arc::default();
-    let ring = dirty.clone();
-    let decisions = Arc::new(Decisions::new(emitter.clone(), Box::new(move || ring.notify_one())));
+    let decisions = parent.map(|parent| parent.decisions.clone()).unwrap_or_else(|| {
+        let ring = dirty.clone();
+        Arc::new(Decisions::new(emitter.clone(), Box::new(move || ring.notify_one())))
+    });
     Arc::new_cyclic(|me| Core {
         me: me.clone(),
         settings_file: settings_file(&config),
@@ -188,7 +191,7 @@ fn build(
         shells,
         hooks,
         mcp: crate::mcp::McpServers::new(&config, &user),
-        subagents: crate::subagent::Subagents::new(&user),
+        subagents: crate::subagent::Subagents::new(&user, &config.env),
         stamps: Default::default(),
         heard: Arc::default(),
         summary: watch::Sender::new(AgentState::default()),
@@ -203,6 +206,29 @@ fn build(
         startup_warnings: Mutex::new(startup),
         config,
     })
+}
+
+/// A sub-agent: shares keys, models, rules and the people to ask with its parent, and nothing of its conversation.
+pub(crate) fn child(parent: &Core, config: AgentConfig, model: ModelSpec, read_only: bool) -> Arc<Core> {
+    let resources = if config.context_files {
+        Resources::load(&config, &parent.settings(), &UserConfig::default(), false)
+    } else {
+        Resources::default()
+    };
+    let loaded =
+        Loaded { settings: parent.settings(), user: UserConfig::default(), resources, warnings: Vec::new() };
+    let transcript = Transcript::create(&config.cwd, None, None);
+    let core = build(config, loaded, parent.registry.clone(), parent.providers.clone(), transcript, Some(parent));
+    *core.permissions.lock() = parent.permissions.lock().below(&core.config.cwd);
+    {
+        let mut live = core.live.lock();
+        live.model = Some(model);
+        live.thinking.0 = parent.thinking();
+        live.plan_mode = read_only;
+    }
+    spawn_refresher(&core);
+    core.refresh_now();
+    core
 }
 
 fn background_seconds(config: &AgentConfig, settings: &Settings, user: &UserConfig) -> u64 {
@@ -230,6 +256,7 @@ fn toolset(config: &AgentConfig, settings: &Settings, home: Option<PathBuf>, bac
     }
     tools.add(Arc::new(session_name::SetSessionName));
     tools.add(Arc::new(time::CurrentTime));
+    tools.add(Arc::new(crate::subagent::Delegate));
     for tool in &config.extra_tools {
         tools.add(tool.clone());
     }
@@ -335,7 +362,7 @@ fn by_name(registry: &Registry, wanted: &str) -> Option<pattern::Choice> {
     registry.invent(provider, id).map(|model| pattern::Choice { model, thinking })
 }
 
-fn spawn_helpers(core: &Arc<Core>) {
+fn spawn_refresher(core: &Arc<Core>) {
     // The summary follows changes; several at once become one.
     let weak = Arc::downgrade(core);
     let dirty = core.dirty.clone();
@@ -349,6 +376,10 @@ fn spawn_helpers(core: &Arc<Core>) {
             }
         }
     });
+}
+
+fn spawn_helpers(core: &Arc<Core>) {
+    spawn_refresher(core);
     if let Some(mut exits) = core.shells.take_exits() {
         let weak = Arc::downgrade(core);
         tokio::spawn(async move {
@@ -418,6 +449,11 @@ impl Core {
                 }
                 EntryKind::Compaction { usage: Some(usage), .. } | EntryKind::BranchSummary { usage: Some(usage), .. } => {
                     add_usage(&mut live.usage, usage, true);
+                }
+                EntryKind::CustomMessage { custom_type, details, .. } if custom_type == crate::subagent::RESULT => {
+                    if let Some(usage) = crate::subagent::usage_of(details.as_ref()) {
+                        add_usage(&mut live.usage, &usage, true);
+                    }
                 }
                 EntryKind::Custom { custom_type, data: Some(data) } if custom_type == COMMAND_ENTRY => {
                     if let Ok(data) = data.to::<JsonObject>() {

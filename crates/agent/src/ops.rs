@@ -226,7 +226,6 @@ impl Core {
             }
             running
         };
-        self.decisions.cancel_all().await;
         self.queue_changed().await;
         cancelled
     }
@@ -513,7 +512,7 @@ impl Core {
             dropped
         };
         self.withdrawn(dropped).await;
-        self.subagents.abort_all().await;
+        self.subagents.abort_all();
         self.shells.shutdown().await;
     }
 
@@ -998,7 +997,7 @@ impl Core {
             }
         })
         .await;
-        self.subagents.abort_all().await;
+        self.subagents.abort_all();
         self.shells.shutdown().await;
         self.mcp_shutdown().await;
         self.hooks.tell("SessionShutdown", json!({})).await;

@@ -80,6 +80,11 @@ impl Permissions {
         self.settings = settings;
     }
 
+    /// The same rules for work in another folder.
+    pub fn below(&self, cwd: &Path) -> Self {
+        Self { cwd: cwd.to_owned(), ..self.clone() }
+    }
+
     pub fn allow_in_session(&mut self, rule: String) {
         self.session_allow.push(rule);
     }

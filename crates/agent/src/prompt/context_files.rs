@@ -64,7 +64,7 @@ fn read(path: &Path) -> Option<String> {
 }
 
 /// Markdown files directly in a folder, by name.
-pub(super) fn markdown_in(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn markdown_in(dir: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(dir)
         .into_iter()
         .flatten()

@@ -5,6 +5,7 @@ mod approval;
 mod bench;
 mod compact;
 mod demo;
+mod extend;
 mod providers;
 mod resume;
 mod retry;
