@@ -531,7 +531,7 @@ pub fn read_history(file: &Path, keep: usize) -> Vec<String> {
     if all.len() > keep * 10 {
         let lines: String = newest.iter().map(|entry| format!("{}\n", serde_json::Value::from(entry.as_str()))).collect();
         // Left as it is, the file only stays longer.
-        let _ = crate::home::write_private(file, lines.as_bytes());
+        let _ = pizzapi_config::write_private(file, lines.as_bytes());
     }
     newest
 }
@@ -593,7 +593,7 @@ pub fn translate(agent: &AgentHandle, output: Output) -> Option<AppEvent> {
             }
             From::CapabilitiesChanged => capabilities(agent),
             From::UserBash { command, output, done } => Local::Shell { command, output, done },
-            From::NameChanged(_) | From::Command { .. } => return None,
+            From::NameChanged(_) | From::Command { .. } | From::SubagentStarted { .. } | From::SubagentEnded { .. } => return None,
         },
     };
     Some(AppEvent::Local(local))
