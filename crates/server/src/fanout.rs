@@ -35,6 +35,8 @@ pub struct Room {
     pub feed: Arc<Feed>,
     streams: Mutex<Streams>,
     stirred: watch::Sender<u64>,
+    /// Messages received and expected of a state that arrives in pieces.
+    assembling: Mutex<Option<(u64, u64)>>,
     seats: Mutex<HashMap<Sid, Seat>>,
 }
 
@@ -71,6 +73,7 @@ impl Fanout {
                     feed: feed.clone(),
                     streams: Mutex::default(),
                     stirred: watch::Sender::new(0),
+                    assembling: Mutex::default(),
                     seats: Mutex::default(),
                 })
             })
@@ -142,6 +145,20 @@ impl Room {
 
     pub fn newest(&self, key: &str) -> Option<Streamed> {
         self.streams.lock().slots.get(key).cloned()
+    }
+
+    /// How far a state that arrives in pieces has come.
+    pub fn assembling(&self) -> Option<(u64, u64)> {
+        *self.assembling.lock()
+    }
+
+    pub fn set_assembling(&self, progress: Option<(u64, u64)>) {
+        let mut current = self.assembling.lock();
+        if *current != progress {
+            *current = progress;
+            drop(current);
+            self.stirred.send_modify(|_| {});
+        }
     }
 
     /// Wakes when a stream moves.

@@ -94,6 +94,7 @@ impl Feeds {
         let feed = self.user(user);
         let mut state = feed.state.lock();
         state.revision += 1;
+        state.seats.retain(|_, seat| seat.out.is_connected());
         if state.seats.is_empty() {
             return;
         }

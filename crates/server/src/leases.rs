@@ -11,12 +11,18 @@ use pizzapi_protocol::{Light, LightState, Lights as Wire, Maybe, Probe, ProbeRep
 use crate::app::App;
 use crate::core::lifecycle::Presence;
 use crate::route::{RelayHandle, RunnerHandle};
-use crate::socket::relay::{End, announce_presence, end_session};
+use crate::socket::relay::{End, announce_presence, end_session, tell_viewers};
 use crate::socket::{LiveError, hub, log_db, log_store, runner};
 use crate::store::SessionRecord;
 
 /// Graces are looked at this often.
 const GRACE_LOOK: Duration = Duration::from_secs(1);
+/// Lights are compared with what was shown last this often …
+const LIGHTS_LOOK: Duration = Duration::from_secs(1);
+/// … and shown again, with the times of the last words, this often to viewers …
+const SHOW_VIEWERS_MS: i64 = 10_000;
+/// … and this often to lists. Units: milliseconds.
+const SHOW_LISTS_MS: i64 = 60_000;
 /// Every session and runner is asked this often whether it is there.
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 /// Heard within this time counts as there …
@@ -29,7 +35,45 @@ const ORPHAN_MS: i64 = 120_000;
 /// Lights that were shown last, to tell a change.
 #[derive(Clone, Default)]
 pub struct Lights {
-    shown: Arc<DashMap<SessionId, [LightState; 3]>>,
+    shown: Arc<DashMap<SessionId, Shown>>,
+}
+
+struct Shown {
+    states: [LightState; 3],
+    viewers_at: i64,
+    lists_at: i64,
+}
+
+impl Lights {
+    fn show(&self, app: &App, record: &Arc<SessionRecord>, now: i64) {
+        let lights = lights(app, record);
+        let states = [lights.machine.state, lights.agent.state, lights.model.state];
+        let mut shown = self
+            .shown
+            .entry(record.session_id.clone())
+            .or_insert_with(|| Shown { states: [LightState::Unknown; 3], viewers_at: 0, lists_at: now });
+        let changed = shown.states != states;
+        let lists = changed || now - shown.lists_at >= SHOW_LISTS_MS;
+        let viewers = changed || now - shown.viewers_at >= SHOW_VIEWERS_MS;
+        shown.states = states;
+        if lists {
+            shown.lists_at = now;
+        }
+        if viewers {
+            shown.viewers_at = now;
+        }
+        drop(shown);
+        if lists {
+            hub::status(app, record);
+        }
+        if viewers {
+            tell_viewers(app, record);
+        }
+    }
+
+    pub fn forget(&self, session: &SessionId) {
+        self.shown.remove(session);
+    }
 }
 
 /// Sessions that were live when the process stopped are expected back.
@@ -59,6 +103,7 @@ pub async fn recover(app: &App) -> Result<(), LiveError> {
 
 pub fn start(app: &App) {
     every(app, "graces", GRACE_LOOK, graces);
+    every(app, "lights", LIGHTS_LOOK, watch_lights);
     every(app, "probes", PROBE_EVERY, probe);
     every(app, "expiry", app.config.sessions.sweep, expire);
 }
@@ -76,7 +121,11 @@ async fn graces(app: App) {
     match app.live.stores.sessions.all().await {
         Ok(records) => {
             for record in records {
-                let due = record.presence.at(now);
+                let mut due = record.presence.at(now);
+                // Its connection went without a word (its task died): the same as a broken one.
+                if due.is_online() && app.live.routes.relay(&record.session_id).is_none() && !app.shutdown.is_draining() {
+                    due = Presence::Reconnecting { until: now + app.config.sessions.grace.as_millis() as i64 };
+                }
                 if due == record.presence {
                     continue;
                 }
@@ -101,6 +150,18 @@ async fn graces(app: App) {
         Err(error) => log_store(&error, "look at the graces of runners"),
     }
     crate::socket::terminal::sweep(&app).await;
+}
+
+/// Lists and viewers see a light go out within a second of its time.
+async fn watch_lights(app: App) {
+    let now = app.clock.now_ms();
+    let records = match app.live.stores.sessions.all().await {
+        Ok(records) => records,
+        Err(error) => return log_store(&error, "look at lights"),
+    };
+    for record in records {
+        app.live.lights.show(&app, &record, now);
+    }
 }
 
 async fn expire(app: App) {
@@ -128,6 +189,7 @@ async fn expire(app: App) {
         }
         Err(error) => log_db(&error, "prune the history"),
     }
+    app.live.logs.trim().await;
     if let Err(error) = app.live.logs.sweep().await {
         tracing::error!(%error, "failed to apply retention to the session logs");
     }
@@ -135,14 +197,10 @@ async fn expire(app: App) {
 
 /// Ask every session and runner whether it is there. Answered by the loops that do the work, not by the socket library.
 async fn probe(app: App) {
-    let now = app.clock.now_ms();
     for handle in app.live.routes.relays() {
         if handle.capabilities.probe.is_some() {
             let nonce = uuid::Uuid::new_v4().simple().to_string();
             handle.out.try_send(<from_server::Probe as pizzapi_protocol::events::Event>::NAME, &Probe { nonce });
-        }
-        if let Ok(Some(record)) = app.live.stores.sessions.get(&handle.session).await {
-            show(&app, &record, now);
         }
     }
     for handle in app.live.routes.runners() {
@@ -151,18 +209,6 @@ async fn probe(app: App) {
             let nonce = uuid::Uuid::new_v4().simple().to_string();
             handle.out.try_send(<from_server::Probe as pizzapi_protocol::events::Event>::NAME, &Probe { nonce });
         }
-    }
-}
-
-/// Tell lists and viewers when a light changed.
-fn show(app: &App, record: &Arc<SessionRecord>, _now: i64) {
-    let lights = lights(app, record);
-    let states = [lights.machine.state, lights.agent.state, lights.model.state];
-    let before = app.live.lights.shown.insert(record.session_id.clone(), states);
-    if before.is_some_and(|before| before != states) {
-        announce_presence(app, record);
-    } else if before.is_none() {
-        hub::status(app, record);
     }
 }
 
@@ -208,7 +254,9 @@ pub fn lights(app: &App, record: &SessionRecord) -> Wire {
 
 fn machine(app: &App, runner: &RunnerId, now: i64) -> Light {
     match app.live.routes.runner(runner) {
-        Some(handle) => heard(handle.heard.load(Ordering::Relaxed), now),
+        Some(handle) if handle.capabilities.probe.is_some() => heard(handle.heard.load(Ordering::Relaxed), now),
+        // Connected, but nobody can ask the loop that does the work.
+        Some(handle) => Light { state: LightState::Unknown, heard_at: Some(handle.heard.load(Ordering::Relaxed)) },
         None => Light { state: LightState::Down, heard_at: None },
     }
 }

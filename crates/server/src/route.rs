@@ -287,7 +287,15 @@ pub async fn runner_of(app: &App, user: &UserId, runner: &RunnerId) -> Result<Ar
             Presence::Reconnecting { .. } | Presence::Online => RunnerError::Reconnecting,
             Presence::Offline { .. } => RunnerError::Offline,
         }),
-        (None, _) => Err(RunnerError::NotFound),
+        // Not seen since the server started; its owner is told so, others learn nothing.
+        (None, _) => match app.db.runners().get(runner.as_str()).await {
+            Ok(Some(row)) if row.user_id == user.as_str() => Err(RunnerError::Offline),
+            Ok(_) => Err(RunnerError::NotFound),
+            Err(error) => {
+                tracing::error!(%error, "failed to look up a runner");
+                Err(RunnerError::NotFound)
+            }
+        },
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Assembly {
     total: Option<u32>,
     final_seen: bool,
     bytes: usize,
+    received: u64,
+    expected: u64,
     /// When the last piece came. Units: Unix milliseconds.
     pub progressed_at: i64,
 }
@@ -59,6 +61,7 @@ impl Assembly {
         let mut metadata: JsonObject = extra.remove("state")?.to().ok()?;
         extra.remove("type");
         let snapshot_id: String = metadata.remove("snapshotId")?.to().ok()?;
+        let expected = metadata.get_as("totalMessages").unwrap_or(0);
         for member in ["messages", "chunked", "totalMessages"] {
             metadata.remove(member);
         }
@@ -70,6 +73,8 @@ impl Assembly {
             total: None,
             final_seen: false,
             bytes: 0,
+            received: 0,
+            expected,
             progressed_at: now,
         })
     }
@@ -87,6 +92,7 @@ impl Assembly {
         if self.bytes > MAX_ASSEMBLY_BYTES {
             return Taken::TooLarge;
         }
+        self.received += serde_json::from_str::<Vec<&RawValue>>(chunk.messages.get()).map_or(0, |messages| messages.len() as u64);
         self.parts.insert(index, RawJson::from(chunk.messages.to_owned()));
         self.progressed_at = now;
         if chunk.is_final {
@@ -98,6 +104,11 @@ impl Assembly {
                 self.parts.len() as u32 >= total && self.parts.keys().take(total as usize).copied().eq(0..total)
             });
         if complete { Taken::Complete } else { Taken::Progress }
+    }
+
+    /// Messages received, and expected in all.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.received, self.expected.max(self.received))
     }
 
     pub fn is_stale(&self, now: i64) -> bool {

@@ -100,11 +100,4 @@ impl Feed {
     pub(super) fn raise_epoch(&self, epoch: Epoch) {
         self.head.send_modify(|head| head.epoch = epoch);
     }
-
-    /// Nobody writes any more: the memory of an idle session is given back.
-    pub fn forget_recent(&self) {
-        let mut state = self.state.lock();
-        state.ring = VecDeque::new();
-        state.ring_bytes = 0;
-    }
 }

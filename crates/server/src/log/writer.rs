@@ -64,6 +64,8 @@ enum Job {
     Claim { session: String, reply: oneshot::Sender<Result<Claim, LogError>> },
     Append { session: Arc<str>, epoch: Epoch, entries: Vec<NewEntry>, reply: oneshot::Sender<Result<Vec<Arc<Entry>>, LogError>> },
     Sweep { reply: oneshot::Sender<()> },
+    /// Forget sessions that nobody holds.
+    Trim,
     Remove { session: String, reply: oneshot::Sender<Result<(), LogError>> },
     Flush { reply: oneshot::Sender<()> },
     Close,
@@ -136,6 +138,15 @@ impl Logs {
     /// Apply retention to every open session.
     pub async fn sweep(&self) -> Result<(), LogError> {
         self.ask(|reply| Job::Sweep { reply }).await
+    }
+
+    /// Give back the memory of sessions that nobody writes to or reads from; they are opened again when needed.
+    pub async fn trim(&self) {
+        // One count is the map's, one the writer's.
+        self.inner.feeds.retain(|_, feed| Arc::strong_count(feed) > 2);
+        if self.inner.jobs.send(Job::Trim).await.is_err() {
+            tracing::debug!("the log is closed");
+        }
     }
 
     /// Delete a session's log for good.
@@ -312,6 +323,15 @@ impl Writer {
             Job::Flush { reply } => {
                 self.syncer.flush();
                 let _ = reply.send(());
+            }
+            Job::Trim => {
+                let mut closed = 0;
+                self.sessions.retain(|_, open| {
+                    let keep = Arc::strong_count(&open.feed) > 1;
+                    closed += usize::from(!keep && open.file.is_some());
+                    keep
+                });
+                self.files_open -= closed;
             }
             Job::Append { .. } | Job::Close => unreachable!("handled where groups are formed"),
         }

@@ -125,28 +125,7 @@ pub async fn command(
 
 /// Runners of a user, also those that are away.
 pub async fn runners(app: &App, user_id: &str) -> Result<Vec<RunnerInfo>, StoreError> {
-    let mut list = runner_feed::list(app, &user_id.into()).await?;
-    match app.db.runners().list(user_id).await {
-        Ok(rows) => {
-            for row in rows {
-                if list.iter().any(|known| known.runner_id.as_str() == row.id) {
-                    continue;
-                }
-                if let Some(info) = offline(&row) {
-                    list.push(info);
-                }
-            }
-        }
-        Err(error) => log_db(&error, "list runners"),
-    }
-    Ok(list)
-}
-
-fn offline(row: &crate::db::runners::RunnerRow) -> Option<RunnerInfo> {
-    let mut info: RunnerInfo = serde_json::from_str(&row.info).ok()?;
-    info.status = Some(pizzapi_protocol::RunnerStatus::Offline);
-    info.last_seen_at = Some(crate::clock::iso(row.last_seen_at));
-    Some(info)
+    runner_feed::list(app, &user_id.into()).await
 }
 
 /// A runner that registered since the server started.

@@ -29,6 +29,10 @@ use crate::store::SessionRecord;
 pub const QUEUE_MAX: usize = 20;
 /// A prompt that was not delivered by then is over. Units: milliseconds.
 const QUEUE_FOR_MS: i64 = 10 * 60 * 1000;
+/// Triggers wait for their session as long as it exists, at most this long. Units: milliseconds.
+const TRIGGER_FOR_MS: i64 = 24 * 3600 * 1000;
+/// Triggers that wait for one session: more are refused.
+const TRIGGERS_MAX: usize = 200;
 /// A published session that does not acknowledge by then counts as having the words.
 const INPUT_ACK: Duration = Duration::from_millis(9_500);
 /// Largest remote command.
@@ -141,6 +145,10 @@ pub fn start(app: &App) {
                     send_result(&app, &handle.session, Some(viewer), result);
                 }
             }
+            app.live.commands.waiting.retain(|_, waiting| {
+                waiting.retain(|sender| !sender.is_closed());
+                !waiting.is_empty()
+            });
             app.live.commands.order.retain(|_, lane| Arc::strong_count(lane) > 1);
             app.live.fanout.sweep();
         }
@@ -163,9 +171,16 @@ pub async fn submit(app: &App, command: NewCommand) -> Verdict {
 
     // A repeated id is answered with how far it came, whatever holds now.
     match app.db.commands().get(command.session.as_str(), id.as_str()).await {
-        Ok(Some(known)) => return existing(&known),
+        Ok(Some(known)) => {
+            // Whoever asks again did not hear the answer.
+            tell(app, &known);
+            return existing(&known);
+        }
         Ok(None) => {}
         Err(error) => return unavailable(&error),
+    }
+    if let Err(verdict) = check_model(app, &command).await {
+        return verdict;
     }
     if let Some(composed) = command.composed_at
         && composed.epoch.0 != record.epoch
@@ -182,8 +197,14 @@ pub async fn submit(app: &App, command: NewCommand) -> Verdict {
             };
         }
         match app.db.commands().open(command.session.as_str()).await {
-            Ok(open) if open.len() >= QUEUE_MAX => return refused(ErrorCode::QueueFull, "too many messages wait for this session"),
-            Ok(_) => {}
+            Ok(open) => {
+                let is_trigger = |kind: &str| kind == CommandKind::Trigger.as_str();
+                let alike = open.iter().filter(|row| is_trigger(&row.kind) == (command.kind == CommandKind::Trigger)).count();
+                let most = if command.kind == CommandKind::Trigger { TRIGGERS_MAX } else { QUEUE_MAX };
+                if alike >= most {
+                    return refused(ErrorCode::QueueFull, "too many messages wait for this session");
+                }
+            }
             Err(error) => return unavailable(&error),
         }
     }
@@ -202,12 +223,18 @@ pub async fn submit(app: &App, command: NewCommand) -> Verdict {
             composed_at: command.composed_at.map(|at| (at.epoch.0 as i64, at.seq.0 as i64)),
             body: command.body.get().to_owned(),
             created_at: now,
-            deadline: command.deadline.or(is_prompt.then_some(now + QUEUE_FOR_MS)),
+            deadline: command.deadline.or(match command.kind {
+                CommandKind::Trigger => Some(now + TRIGGER_FOR_MS),
+                _ => is_prompt.then_some(now + QUEUE_FOR_MS),
+            }),
         })
         .await;
     let row = match stored {
         Ok(Inserted::New(row)) => row,
-        Ok(Inserted::Existing(row)) => return existing(&row),
+        Ok(Inserted::Existing(row)) => {
+            tell(app, &row);
+            return existing(&row);
+        }
         Err(error) => return unavailable(&error),
     };
     if is_prompt && let Err(error) = app.live.stores.sessions.said_something(&command.session, now).await {
@@ -219,6 +246,32 @@ pub async fn submit(app: &App, command: NewCommand) -> Verdict {
     }
     drop(ordered);
     Verdict::Accepted { id, state: CommandState::Accepted, outcome: Outcome(Some(waiting), CommandState::Accepted) }
+}
+
+/// Models that their owner hides cannot be chosen, whichever way it is tried.
+async fn check_model(app: &App, command: &NewCommand) -> Result<(), Verdict> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Choice {
+        #[serde(default)]
+        command: Option<String>,
+        provider: String,
+        model_id: String,
+    }
+    if !matches!(command.kind, CommandKind::ModelSet | CommandKind::Exec) {
+        return Ok(());
+    }
+    let Ok(choice) = command.body.to::<Choice>() else { return Ok(()) };
+    if command.kind == CommandKind::Exec && choice.command.as_deref() != Some("set_model") {
+        return Ok(());
+    }
+    let key = format!("{}/{}", choice.provider, choice.model_id);
+    match app.db.preferences().is_model_hidden(command.author.user.as_str(), &key).await {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(refused(ErrorCode::ModelHidden, "This model is hidden")),
+        // What cannot be checked is not allowed.
+        Err(error) => Err(unavailable(&error)),
+    }
 }
 
 fn existing(row: &rows::Command) -> Verdict {

@@ -24,11 +24,13 @@ pub mod viewer;
 
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dashmap::DashMap;
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use pizzapi_protocol::events::EventTable;
 use pizzapi_protocol::{UserId, refusal};
@@ -50,6 +52,7 @@ use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::route::Routes;
 use crate::store::{StoreError, Stores};
+use crate::tasks::panic_text;
 use crate::{db, leases};
 
 /// The engine's own timing and sizes; published clients rely on them.
@@ -312,9 +315,14 @@ fn namespace<T, A, F>(
                 app.live.sockets.insert(key, (conn.principal.clone(), conn.out.clone()));
                 let gauge = app.metrics.gauge("pizzapi_sockets", &[("namespace", path)]);
                 gauge.increment(1.0);
+                let out = conn.out.clone();
                 let (work, app2) = (run(app.clone(), conn), app.clone());
                 app.tasks.spawn(path, async move {
-                    work.await;
+                    if let Err(panic) = AssertUnwindSafe(work).catch_unwind().await {
+                        // Nobody reads this socket any more: its client must find out, and start over.
+                        tracing::error!(namespace = path, reason = panic_text(&*panic), "a socket's task panicked");
+                        out.disconnect();
+                    }
                     app2.live.sockets.remove(&key);
                     gauge.decrement(1.0);
                 });
@@ -331,7 +339,7 @@ async fn identify(app: &App, socket: &SocketRef, auth: &serde_json::Value, who: 
         return Err(Refusal("server_not_ready"));
     }
     let headers = &socket.req_parts().headers;
-    if who == Who::Page && !auth::origin::is_trusted(app, headers) {
+    if who == Who::Page && !auth::origin::is_trusted_parts(app, socket.req_parts()) {
         return Err(Refusal(refusal::UNTRUSTED_ORIGIN));
     }
     let key = auth.get("apiKey").and_then(serde_json::Value::as_str).filter(|key| !key.is_empty());

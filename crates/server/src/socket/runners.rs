@@ -32,13 +32,33 @@ async fn send_list(app: &App, user: &UserId, socket: Sid) {
     }
 }
 
-/// Runners of a user that are connected or were since the server started.
+/// Runners of a user, also those that are away.
 pub async fn list(app: &App, user: &UserId) -> Result<Vec<RunnerInfo>, StoreError> {
     let mut infos = Vec::new();
     for record in app.live.stores.runners.of_user(user).await? {
         infos.push(info(app, &record).await?);
     }
+    match app.db.runners().list(user.as_str()).await {
+        Ok(rows) => {
+            let away: Vec<RunnerInfo> = rows
+                .iter()
+                .filter(|row| !infos.iter().any(|known| known.runner_id.as_str() == row.id))
+                .filter_map(offline)
+                .collect();
+            infos.extend(away);
+        }
+        Err(error) => super::log_db(&error, "list runners"),
+    }
     Ok(infos)
+}
+
+/// A runner that was not seen since the server started, as it described itself then.
+fn offline(row: &crate::db::runners::RunnerRow) -> Option<RunnerInfo> {
+    let mut info: RunnerInfo = serde_json::from_str(&row.info).ok()?;
+    info.status = Some(pizzapi_protocol::RunnerStatus::Offline);
+    info.last_seen_at = Some(crate::clock::iso(row.last_seen_at));
+    info.session_count = 0;
+    Some(info)
 }
 
 pub async fn info(app: &App, record: &RunnerRecord) -> Result<RunnerInfo, StoreError> {

@@ -33,6 +33,8 @@ pub struct RunnerRecord {
     pub warnings: Vec<String>,
     pub presence: Presence,
     pub seen_at: i64,
+    /// It has an identity of its own; others are forgotten when they go.
+    pub is_lasting: bool,
     /// Grows with each registration; what an older connection does is ignored.
     pub claim: u64,
     #[serde(default, skip_deserializing, skip_serializing)]

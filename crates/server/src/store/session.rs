@@ -59,6 +59,9 @@ pub struct SessionRecord {
     #[serde(default)]
     pub needs_snapshot: bool,
     pub ended_at: Option<i64>,
+    /// Counts changes, so that an older copy never replaces a newer one on disk.
+    #[serde(default)]
+    pub revision: u64,
 }
 
 /// A child's tie to its parent: one record, in one place.

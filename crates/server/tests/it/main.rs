@@ -2,6 +2,7 @@
 
 mod contract;
 mod db;
+mod faults;
 mod http;
 mod hub;
 mod process;

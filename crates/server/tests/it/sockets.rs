@@ -2,7 +2,6 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use pizzapi_protocol::viewer::{self, SwitchSession, ViewerEvent};
 use pizzapi_protocol::{Generation, Hydrated, PeerCapabilities, Position, RawJson, ResumeOffer, SessionId, hub, runner, runners, terminal};
 use pizzapi_socket_client::{BackoffPolicy, Client, Config, Handle, Incoming, Join, OnRejection, Signal};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -399,7 +399,7 @@ impl Person<'_> {
 /// A proxy before the server that can break what runs through it.
 pub struct Chaos {
     pub url: String,
-    target: SocketAddr,
+    stalled: tokio::sync::watch::Sender<bool>,
     cut: Arc<parking_lot::Mutex<CancellationToken>>,
     tasks: JoinSet<()>,
 }
@@ -410,28 +410,51 @@ impl Chaos {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let cut = Arc::new(parking_lot::Mutex::new(CancellationToken::new()));
+        let stalled = tokio::sync::watch::Sender::new(false);
         let mut tasks = JoinSet::new();
         tasks.spawn({
-            let cut = cut.clone();
+            let (cut, stalled) = (cut.clone(), stalled.clone());
             async move {
                 while let Ok((client, _)) = listener.accept().await {
-                    let cut = cut.lock().clone();
+                    let (cut, mut stalled) = (cut.lock().clone(), stalled.subscribe());
                     tokio::spawn(async move {
-                        let Ok(mut server) = TcpStream::connect(target).await else { return };
-                        let mut client = client;
-                        tokio::select! {
-                            _ = cut.cancelled() => {
-                                // No goodbye: both ends see a reset.
-                                let _ = client.set_zero_linger();
-                                let _ = server.set_zero_linger();
+                        let Ok(server) = TcpStream::connect(target).await else { return };
+                        // No goodbye when it is cut: both ends see a reset.
+                        let _ = client.set_zero_linger();
+                        let _ = server.set_zero_linger();
+                        let (mut from_client, mut to_client) = client.into_split();
+                        let (mut from_server, mut to_server) = server.into_split();
+                        let down = async {
+                            let mut buffer = vec![0; 64 * 1024];
+                            loop {
+                                if stalled.wait_for(|stalled| !stalled).await.is_err() {
+                                    return;
+                                }
+                                match from_server.read(&mut buffer).await {
+                                    Ok(0) | Err(_) => return,
+                                    Ok(read) => {
+                                        if to_client.write_all(&buffer[..read]).await.is_err() {
+                                            return;
+                                        }
+                                    }
+                                }
                             }
-                            _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                        };
+                        tokio::select! {
+                            () = cut.cancelled() => {}
+                            () = down => {}
+                            _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
                         }
                     });
                 }
             }
         });
-        Self { url, target, cut, tasks }
+        Self { url, stalled, cut, tasks }
+    }
+
+    /// Take nothing from the server any more, or go on.
+    pub fn stall(&self, stalled: bool) {
+        self.stalled.send_replace(stalled);
     }
 
     /// Break every connection that runs through now.

@@ -77,8 +77,28 @@ pub async fn end_session(app: &App, session: &SessionId, epoch: Option<Epoch>, e
     commands::session_ended(app, session).await;
     decisions::end_all(app, &record, DecisionState::Withdrawn).await;
     super::family::parent_ended(app, &record, end.is_terminal).await;
+    subscriptions_end(app, session).await;
+    app.live.lights.forget(session);
     hub::removed(app, &record);
     true
+}
+
+/// Subscriptions go with their session; schedules outlive it.
+async fn subscriptions_end(app: &App, session: &SessionId) {
+    let rows = match app.db.triggers().of_session(session.as_str()).await {
+        Ok(rows) => rows,
+        Err(error) => return log_db(&error, "read the subscriptions of an ended session"),
+    };
+    for row in rows.iter().filter(|row| !row.trigger_type.starts_with("time:")) {
+        match app.db.triggers().unsubscribe(session.as_str(), &row.id).await {
+            Ok(gone) => {
+                for gone in gone {
+                    crate::socket::api::subscription_changed(app, &gone, pizzapi_protocol::SubscriptionAction::Unsubscribe);
+                }
+            }
+            Err(error) => log_db(&error, "remove a subscription of an ended session"),
+        }
+    }
 }
 
 fn tell_viewers(app: &App, record: &Arc<SessionRecord>, end: End) {

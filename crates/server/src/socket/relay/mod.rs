@@ -25,7 +25,7 @@ use crate::route::{RelayHandle, RelayOrder};
 use crate::socket::{commands, decisions};
 
 pub use end::{End, end_session};
-pub use register::announce_presence;
+pub use register::{announce_presence, tell_viewers};
 
 /// Room for a burst: our own sessions keep a window far below it, published ones do not count what they send.
 pub const BOUNDS: Bounds<FromClient> = Bounds { events: 4096, bytes: 128 * 1024 * 1024, sheds: is_streamed };
@@ -59,6 +59,7 @@ struct Owned {
     announced: Vec<&'static str>,
     touched_at: i64,
     row_touched_at: i64,
+    asked_at: i64,
     refused: bool,
 }
 

@@ -28,6 +28,13 @@ const TOUCH_EVERY_MS: i64 = 2_000;
 /// … and in the history this often.
 const TOUCH_ROW_EVERY_MS: i64 = 30_000;
 
+/// Reading a state above this size takes long enough to be done elsewhere. Units: bytes.
+const LARGE: usize = 1024 * 1024;
+/// With this many events behind the newest state, a new one spares whoever attaches reading them all …
+const LONG_TAIL: u64 = 2_000;
+/// … but the session is not asked more often than this.
+const ASK_EVERY_MS: i64 = 60_000;
+
 /// What one batch of events amounts to.
 #[derive(Default)]
 struct Batch {
@@ -92,14 +99,19 @@ async fn step(app: &App, owned: &mut Owned, kind: &str, event: RawJson, source: 
             owned.assembly = None;
             snapshot(app, owned, event, source, batch).await;
         }
-        Class::ChunkHeader => owned.assembly = Assembly::begin(&event, now),
+        Class::ChunkHeader => {
+            owned.assembly = Assembly::begin(&event, now);
+            owned.room.set_assembling(owned.assembly.as_ref().map(Assembly::progress));
+        }
         Class::Chunk => {
             let Some(assembly) = owned.assembly.as_mut() else { return };
             match assembly.take(&event, now) {
-                Taken::Ignored | Taken::Progress => {}
+                Taken::Ignored => {}
+                Taken::Progress => owned.room.set_assembling(Some(assembly.progress())),
                 Taken::TooLarge => {
                     tracing::warn!(session.id = %owned.session, "a state in pieces is larger than what may be held");
                     owned.assembly = None;
+                    owned.room.set_assembling(None);
                 }
                 Taken::Complete => {
                     let whole = owned.assembly.take().expect("looked at above").finish();
@@ -179,8 +191,15 @@ async fn snapshot(app: &App, owned: &mut Owned, event: RawJson, source: u64, bat
         #[serde(default)]
         state: Facts,
     }
+    owned.room.set_assembling(None);
     let event = extract_images(app, owned, event).await;
-    batch.snapshot = serde_json::from_str::<Active>(event.get()).ok().map(|active| active.state);
+    batch.snapshot = if event.get().len() < LARGE {
+        serde_json::from_str::<Active>(event.get()).ok().map(|active| active.state)
+    } else {
+        let event = event.clone();
+        let read = tokio::task::spawn_blocking(move || serde_json::from_str::<Active>(event.get()).ok().map(|active| active.state));
+        read.await.ok().flatten()
+    };
     owned.last_patch = None;
     batch.end(Ends::All);
     batch.entries.push(NewEntry::snapshot(event).counted(source));
@@ -278,7 +297,11 @@ async fn extract_images(app: &App, owned: &Owned, event: RawJson) -> RawJson {
     }
     let user = owned.user.as_str();
     let mut stored = HashMap::new();
-    for image in images::find(&event, user) {
+    let found = {
+        let (event, user) = (event.clone(), user.to_owned());
+        tokio::task::spawn_blocking(move || images::find(&event, &user)).await.unwrap_or_default()
+    };
+    for image in found {
         let size = image.bytes.len();
         match crate::attachments::store_extracted(app, user, owned.session.as_str(), &image.mime, image.bytes.into()).await {
             Ok(attachment) => {
@@ -288,7 +311,11 @@ async fn extract_images(app: &App, owned: &Owned, event: RawJson) -> RawJson {
             Err(error) => tracing::warn!(session.id = %owned.session, %error, "failed to keep a picture as an attachment"),
         }
     }
-    if stored.is_empty() { event } else { images::replace(&event, user, &stored) }
+    if stored.is_empty() {
+        return event;
+    }
+    let (owned, user) = (event.clone(), user.to_owned());
+    tokio::task::spawn_blocking(move || images::replace(&owned, &user, &stored)).await.unwrap_or(event)
 }
 
 /// What a durable event may be worth telling a person who is elsewhere.
@@ -363,8 +390,24 @@ async fn commit(app: &App, owned: &mut Owned, batch: Batch, now: i64) -> Result<
             }
         }
     }
+    ask_for_state(owned, now);
     touch(app, owned, now).await;
     Ok(())
+}
+
+/// A state in pieces that stopped coming, or a tail that grew long: ask for a whole state.
+fn ask_for_state(owned: &mut Owned, now: i64) {
+    let is_stale = owned.assembly.as_ref().is_some_and(|assembly| assembly.is_stale(now));
+    if is_stale {
+        owned.assembly = None;
+        owned.room.set_assembling(None);
+    }
+    let tail = owned.room.feed.head().seq - owned.room.feed.snapshot().unwrap_or(0);
+    if !is_stale && (tail < LONG_TAIL || owned.assembly.is_some() || now - owned.asked_at < ASK_EVERY_MS) {
+        return;
+    }
+    owned.asked_at = now;
+    owned.handle.out.emit::<from_server::Connected>(&RelayConnected { recovery_nonce: Some(uuid::Uuid::new_v4().to_string()) });
 }
 
 /// Our own sessions leave the messages out of `agent_end`: the newest message before it says what was said last.

@@ -216,6 +216,7 @@ async fn welcome(
         announced: Vec::new(),
         touched_at: now,
         row_touched_at: now,
+        asked_at: now,
         refused: false,
         session,
     }
@@ -251,7 +252,8 @@ pub fn announce_presence(app: &App, record: &Arc<SessionRecord>) {
     tell_viewers(app, record);
 }
 
-fn tell_viewers(app: &App, record: &Arc<SessionRecord>) {
+/// The viewers of a session learn who is there.
+pub fn tell_viewers(app: &App, record: &Arc<SessionRecord>) {
     let (session, presence, at) = (record.session_id.clone(), record.presence_word(), app.clock.now_ms());
     let lights = crate::leases::lights(app, record);
     let notice: Notice = Arc::new(move |generation| {

@@ -90,7 +90,13 @@ pub async fn grace_over(app: &App, record: &Arc<RunnerRecord>, presence: Presenc
     match app.live.stores.runners.set_presence(&record.runner_id, record.claim, presence, now).await {
         Ok(Some(record)) => {
             terminals::runner_gone(app, &record.runner_id).await;
-            runners::updated(app, &record).await;
+            if record.is_lasting {
+                runners::updated(app, &record).await;
+            } else if let Err(error) = app.live.stores.runners.forget(&record.runner_id).await {
+                log_store(&error, "forget a runner");
+            } else {
+                runners::removed(app, &record.user_id, &record.runner_id);
+            }
         }
         Ok(None) => {}
         Err(error) => log_store(&error, "end the grace of a runner"),
@@ -183,6 +189,9 @@ async fn report(app: &App, handle: &RunnerHandle, change: RunnerChange) {
 
 /// Keep the description of a runner for the time it is away.
 async fn remember(app: &App, record: &RunnerRecord) {
+    if !record.is_lasting {
+        return;
+    }
     let Ok(info) = serde_json::to_string(&record.info(0)) else { return };
     if let Err(error) = app.db.runners().describe(record.runner_id.as_str(), record.name.as_deref(), &info, app.clock.now_ms()).await {
         log_db(&error, "remember a runner");

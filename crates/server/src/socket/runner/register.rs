@@ -8,7 +8,6 @@ use pizzapi_protocol::{ErrorEvent, ExistingSession, PeerCapabilities, RunnerAuth
 
 use super::{Conn, remember, sessions_of, terminals};
 use crate::app::App;
-use crate::auth::random_hex;
 use crate::core::lifecycle::Presence;
 use crate::db::runners::Claim;
 use crate::outbox::Outbox;
@@ -27,14 +26,20 @@ fn expel(out: &Outbox, message: &str) {
 
 pub async fn handle(app: &App, conn: &Conn<FromClient, RunnerAuth>, event: RegisterRunner) -> Option<Arc<RunnerHandle>> {
     let (id, secret) = match (&event.runner_id, &event.runner_secret) {
-        (Some(id), Some(secret)) if !id.as_str().trim().is_empty() && !secret.is_empty() => (id.as_str().trim().to_owned(), secret.clone()),
+        (Some(id), Some(secret)) if !id.as_str().trim().is_empty() && !secret.is_empty() => {
+            (id.as_str().trim().to_owned(), Some(secret.clone()))
+        }
         // Without a lasting identity it gets one for this connection.
-        _ => (uuid::Uuid::new_v4().to_string(), random_hex()),
+        _ => (uuid::Uuid::new_v4().to_string(), None),
     };
     let now = app.clock.now_ms();
-    match app.db.runners().claim(&id, conn.user.as_str(), &secret, now).await {
-        Ok(Claim::New(_) | Claim::Known(_)) => {}
-        Ok(Claim::Refused) => {
+    let claimed = match &secret {
+        Some(secret) => app.db.runners().claim(&id, conn.user.as_str(), secret, now).await.map(Some),
+        None => Ok(None),
+    };
+    match claimed {
+        Ok(None | Some(Claim::New(_) | Claim::Known(_))) => {}
+        Ok(Some(Claim::Refused)) => {
             let is_foreign = match app.db.runners().get(&id).await {
                 Ok(row) => row.is_some_and(|row| row.user_id != conn.user.as_str()),
                 Err(_) => false,
@@ -52,7 +57,7 @@ pub async fn handle(app: &App, conn: &Conn<FromClient, RunnerAuth>, event: Regis
     let runner = RunnerId::from(id);
     let was_known = matches!(app.live.stores.runners.get(&runner).await, Ok(Some(_)));
     let capabilities = event.capabilities.clone().unwrap_or_default();
-    let record = match claim(app, conn, &runner, &event, now).await {
+    let record = match claim(app, conn, &runner, &event, secret.is_some(), now).await {
         Ok(record) => record,
         Err(error) => {
             log_store(&error, "register a runner");
@@ -94,6 +99,7 @@ async fn claim(
     conn: &Conn<FromClient, RunnerAuth>,
     runner: &RunnerId,
     event: &RegisterRunner,
+    is_lasting: bool,
     now: i64,
 ) -> Result<Arc<RunnerRecord>, StoreError> {
     app.live
@@ -115,6 +121,7 @@ async fn claim(
             warnings: Vec::new(),
             presence: Presence::Online,
             seen_at: now,
+            is_lasting,
             claim: 0,
             capabilities: event.capabilities.clone().unwrap_or_default(),
         })

@@ -12,7 +12,7 @@ use pizzapi_protocol::viewer::{
     Disconnected, LoadMessages, MetaSource, SessionMessagesPage, ViewerConnected, from_server,
 };
 use pizzapi_protocol::{
-    Behind, Commands, Epoch, ErrorCode, ErrorEvent, Generation, Hydrated, HydratedVia, HydrationFailed, HydrationFailure, JsonObject,
+    Behind, Commands, Epoch, ErrorCode, ErrorEvent, Generation, Hydrated, HydratedVia, Hydrating, HydrationFailed, HydrationFailure, JsonObject,
     Position, RawJson, Seq, SessionId,
 };
 use serde::Serialize;
@@ -186,13 +186,37 @@ async fn attach(viewer: &Viewer, wanted: Wanted, visible: Option<bool>, mut asks
         room,
     };
     if record.is_ended() {
-        return pump.replay_ended(&record, &wanted, asks).await;
+        pump.replay_ended(&record, &wanted).await?;
+        // The seat stays taken: its pages can still be loaded, and the session may come back to life.
+        return pump.follow(notices, &mut asks).await;
     }
-    match timeout_at(deadline, pump.hydrate(&record, &wanted)).await {
+    let mut notices = notices;
+    match timeout_at(deadline, meanwhile(viewer, generation, &mut notices, pump.hydrate(&record, &wanted))).await {
         Ok(done) => done?,
         Err(_) => return Err(too_late()),
     }
     pump.follow(notices, &mut asks).await
+}
+
+/// Pass notices on while `hydration` goes on: what became of a command must not wait until a session has answered for its state.
+async fn meanwhile(
+    viewer: &Viewer,
+    generation: Generation,
+    notices: &mut mpsc::Receiver<Notice>,
+    hydration: impl Future<Output = Result<(), Stop>>,
+) -> Result<(), Stop> {
+    let mut hydration = std::pin::pin!(hydration);
+    loop {
+        tokio::select! {
+            // First, so that `connected` leaves before anything else.
+            biased;
+            done = &mut hydration => return done,
+            Some(notice) = notices.recv() => {
+                let (name, body) = notice(generation);
+                viewer.out.send_paced(name, &body).await?;
+            }
+        }
+    }
 }
 
 fn too_late() -> Stop {
@@ -329,8 +353,29 @@ impl Pump {
                 self.cursor = 0;
                 if self.catch_up(true).await? { Ok(HydratedVia::Delta) } else { self.fall_back(record).await }
             }
+            // The session said nothing when the plan was made. What it says meanwhile is in the log, all of it.
+            Plan::Ask if self.viewer.is_ours && self.room.feed.first() <= 1 => {
+                self.ask(record);
+                self.cursor = 0;
+                if !self.catch_up(true).await? {
+                    return self.fall_back(record).await;
+                }
+                Ok(if self.cursor == 0 { HydratedVia::Empty } else { HydratedVia::Delta })
+            }
             Plan::Ask => self.recover(record).await,
         }
+    }
+
+    /// Ask the session for its whole state, unless somebody just did. Says whether it is there.
+    fn ask(&self, record: &SessionRecord) -> bool {
+        let app = self.app();
+        let Some(handle) = app.live.routes.relay(&record.session_id) else { return false };
+        if app.live.recoveries.should_ask(&self.session, app.clock.now_ms()) {
+            handle.out.emit::<pizzapi_protocol::relay::from_server::Connected>(&RelayConnected {
+                recovery_nonce: Some(uuid::Uuid::new_v4().to_string()),
+            });
+        }
+        true
     }
 
     /// The log has a hole where it was read: what helps is a whole state behind it.
@@ -372,7 +417,6 @@ impl Pump {
 
     /// Ask the session for its whole state and wait for it; meanwhile the log moves on.
     async fn recover(&mut self, record: &Arc<SessionRecord>) -> Result<HydratedVia, Stop> {
-        let app = self.app().clone();
         let before = self.room.feed.snapshot();
         let mut head = self.room.feed.watch();
         if let Some(beat) = self.room.newest("heartbeat") {
@@ -382,24 +426,38 @@ impl Pump {
                 self.send(&self.frame(&beat, None, None)).await?;
             }
         }
-        let Some(handle) = app.live.routes.relay(&self.session) else {
+        if !self.ask(record) {
             return self.without_session(record).await;
-        };
-        if app.live.recoveries.should_ask(&self.session, app.clock.now_ms()) {
-            handle.out.emit::<pizzapi_protocol::relay::from_server::Connected>(&RelayConnected {
-                recovery_nonce: Some(uuid::Uuid::new_v4().to_string()),
-            });
         }
-        let give_up = Instant::now() + RECOVER_WITHIN;
+        if self.room.feed.head().seq == 0 {
+            // Nothing was ever said: that is complete, and the state that was asked for comes live.
+            self.cursor = 0;
+            return Ok(HydratedVia::Empty);
+        }
+        let mut give_up = Instant::now() + RECOVER_WITHIN;
+        let mut stirred = self.room.stirred();
+        let mut received = 0;
         loop {
             if let Some(at) = self.room.feed.snapshot().filter(|at| before.is_none_or(|before| *at > before)) {
                 if self.snapshot(record, at, true).await? {
                     return Ok(HydratedVia::Recovery);
                 }
             }
-            match timeout_at(give_up, head.changed()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => return self.without_session(record).await,
+            if let Some((so_far, total)) = self.room.assembling().filter(|(so_far, _)| *so_far > received) {
+                // It is on its way, in pieces.
+                received = so_far;
+                give_up = Instant::now() + RECOVER_WITHIN;
+                self.viewer.out.emit::<from_server::Hydrating>(&Hydrating {
+                    session_id: self.session.clone(),
+                    generation: self.generation,
+                    received,
+                    total,
+                });
+            }
+            tokio::select! {
+                changed = head.changed() => if changed.is_err() { return self.without_session(record).await },
+                _ = stirred.changed() => {}
+                () = tokio::time::sleep_until(give_up) => return self.without_session(record).await,
             }
         }
     }
@@ -407,11 +465,6 @@ impl Pump {
     /// The session itself cannot help.
     async fn without_session(&mut self, record: &Arc<SessionRecord>) -> Result<HydratedVia, Stop> {
         let feed = self.room.feed.clone();
-        if feed.head().seq == 0 && record.presence.is_online() {
-            // It has not said anything yet; that is all there is.
-            self.cursor = 0;
-            return Ok(HydratedVia::Empty);
-        }
         if record.presence.is_online() {
             // It answers no such question (a mirror of a sub-agent does not): show what the log has.
             self.cursor = feed.first().saturating_sub(1);
@@ -652,7 +705,7 @@ impl Pump {
     }
 
     /// A session that is over: its last state, then nothing more to come.
-    async fn replay_ended(&mut self, record: &Arc<SessionRecord>, wanted: &Wanted, mut asks: mpsc::Receiver<Ask>) -> Result<(), Stop> {
+    async fn replay_ended(&mut self, record: &Arc<SessionRecord>, wanted: &Wanted) -> Result<(), Stop> {
         let began = Instant::now();
         let plan = self.plan(if wanted.is_handshake { None } else { wanted.has });
         if plan == Plan::Ask && wanted.is_handshake {
@@ -696,10 +749,8 @@ impl Pump {
         });
         if wanted.is_handshake {
             self.viewer.out.disconnect();
-            return Ok(());
+            return Err(Stop::Over);
         }
-        // The seat stays taken: pages of it can still be loaded, and it may come back to life.
-        while asks.recv().await.is_some() {}
         Ok(())
     }
 }
@@ -741,6 +792,9 @@ pub async fn publish_audience(app: &App, room: &Room) {
     let audience = room.audience();
     if let Err(error) = app.live.stores.presence.set(&room.session, audience).await {
         log_store(&error, "count viewers");
+    }
+    if let Ok(Some(record)) = app.live.stores.sessions.get(&room.session).await {
+        crate::socket::hub::status(app, &record);
     }
     if let Some(handle) = app.live.routes.relay(&room.session) {
         handle.out.try_send(

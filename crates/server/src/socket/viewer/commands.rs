@@ -140,16 +140,6 @@ async fn model_set(viewer: &Viewer, target: Target, event: ViewerModelSet) {
         Ok(_) => return viewer.refuse(&target, Refused { code: ErrorCode::MovedOn, message: "it was meant for another session" }),
         Err(error) => return viewer.refuse(&target, error),
     };
-    let key = format!("{}/{}", event.provider, event.model_id);
-    match viewer.app.db.preferences().is_model_hidden(viewer.user.as_str(), &key).await {
-        Ok(false) => {}
-        Ok(true) => return viewer.refuse(&target, Refused { code: ErrorCode::ModelHidden, message: "This model is hidden" }),
-        // What cannot be checked is not allowed.
-        Err(error) => {
-            crate::socket::log_db(&error, "read the hidden models");
-            return viewer.refuse(&target, INTERNAL);
-        }
-    }
     let body = ModelSetBody { provider: event.provider, model_id: event.model_id };
     let command = NewCommand {
         id: event.request_id,

@@ -1,6 +1,7 @@
 //! Sessions in memory, each with a file beside its log so that a restart finds it.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use crate::store::session::{Beat, Changed, Claim, Claimed, DELINK_KEPT_MS, Life,
 use crate::store::StoreError;
 
 const FILE: &str = "session.json";
+/// Files written at the same time.
+const LANES: usize = 16;
 /// A runner link of a session that never registers is forgotten when there are this many.
 const MAX_PENDING_LINKS: usize = 10_000;
 
@@ -25,6 +28,8 @@ pub struct Sessions {
     state: Mutex<State>,
     /// Registrations of one session, one after the other.
     claims: dashmap::DashMap<SessionId, Arc<tokio::sync::Mutex<()>>>,
+    /// Writers of one file take turns, and note what they wrote.
+    lanes: [tokio::sync::Mutex<HashMap<SessionId, u64>>; LANES],
 }
 
 #[derive(Default)]
@@ -50,7 +55,7 @@ impl Sessions {
             .map(|record| (record.session_id.clone(), Slot { record: Arc::new(record), dirty: false }))
             .collect();
         let state = State { live, ..State::default() };
-        Ok(Self { logs, state: Mutex::new(state), claims: dashmap::DashMap::new() })
+        Ok(Self { logs, state: Mutex::new(state), claims: dashmap::DashMap::new(), lanes: Default::default() })
     }
 
     fn file(&self, id: &SessionId) -> PathBuf {
@@ -63,18 +68,47 @@ impl Sessions {
         Ok(record.filter(|record| record.session_id == id))
     }
 
+    /// Write the record so that it survives a power cut.
     async fn save(&self, record: Arc<SessionRecord>) -> Result<(), StoreError> {
-        let file = self.file(&record.session_id);
-        blocking("write a session", move || write(&file, &record)).await
+        self.store(record, true).await
+    }
+
+    async fn store(&self, record: Arc<SessionRecord>, sync: bool) -> Result<(), StoreError> {
+        let (file, id, revision) = (self.file(&record.session_id), record.session_id.clone(), record.revision);
+        let mut hash = std::hash::DefaultHasher::new();
+        id.hash(&mut hash);
+        let mut written = self.lanes[hash.finish() as usize % LANES].lock().await;
+        if written.get(&id).is_some_and(|written| *written > revision) {
+            return Ok(());
+        }
+        blocking("write a session", move || write(&file, &record, sync)).await?;
+        if self.in_memory(&id).is_some() {
+            written.insert(id, revision);
+        } else {
+            written.remove(&id);
+        }
+        Ok(())
     }
 
     fn live(&self, id: &SessionId) -> Option<Arc<SessionRecord>> {
+        self.in_memory(id).filter(|record| !record.is_ended())
+    }
+
+    /// Live, or ended and not written yet.
+    fn in_memory(&self, id: &SessionId) -> Option<Arc<SessionRecord>> {
         self.state.lock().live.get(id).map(|slot| slot.record.clone())
+    }
+
+    async fn find(&self, id: &SessionId) -> Result<Option<Arc<SessionRecord>>, StoreError> {
+        match self.in_memory(id) {
+            Some(record) => Ok(Some(record)),
+            None => Ok(self.load(id).await?.map(Arc::new)),
+        }
     }
 
     fn select(&self, keep: impl Fn(&SessionRecord) -> bool) -> Vec<Arc<SessionRecord>> {
         let state = self.state.lock();
-        let mut list: Vec<_> = state.live.values().map(|slot| &slot.record).filter(|record| keep(record)).cloned().collect();
+        let mut list: Vec<_> = state.live.values().map(|slot| &slot.record).filter(|record| !record.is_ended() && keep(record)).cloned().collect();
         list.sort_by(|a, b| (a.started_at, &a.session_id).cmp(&(b.started_at, &b.session_id)));
         list
     }
@@ -87,11 +121,13 @@ impl Sessions {
         change: impl FnOnce(&mut SessionRecord) -> T,
     ) -> Result<(Arc<SessionRecord>, T), StoreError> {
         let mut state = self.state.lock();
-        let slot = state.live.get_mut(id).ok_or_else(|| StoreError::Missing(id.to_string()))?;
+        let slot = state.live.get_mut(id).filter(|slot| !slot.record.is_ended()).ok_or_else(|| StoreError::Missing(id.to_string()))?;
         if epoch.is_some_and(|epoch| epoch != slot.record.epoch) {
             return Err(StoreError::Fenced(id.to_string()));
         }
-        let outcome = change(Arc::make_mut(&mut slot.record));
+        let record = Arc::make_mut(&mut slot.record);
+        record.revision += 1;
+        let outcome = change(record);
         slot.dirty = true;
         Ok((slot.record.clone(), outcome))
     }
@@ -106,10 +142,10 @@ impl Sessions {
             Maybe::Absent | Maybe::Value(_) => stored.as_ref().map(|link| link.parent.clone()),
         };
         let Some(parent) = wanted else { return Ok(Linked { link: stored, ..Linked::default() }) };
-        let record = match self.live(&parent) {
-            Some(record) => Some((record, true)),
-            None => self.load(&parent).await?.map(|record| (Arc::new(record), false)),
-        };
+        let record = self.find(&parent).await?.map(|record| {
+            let is_live = !record.is_ended();
+            (record, is_live)
+        });
         if record.as_ref().is_some_and(|(record, _)| record.user_id != claim.user_id) {
             return Ok(Linked::default());
         }
@@ -151,10 +187,7 @@ impl SessionStore for Sessions {
         let mut id = claim.session_id.clone().filter(|id| !id.is_empty()).unwrap_or_else(fresh);
         let lock = self.claims.entry(id.clone()).or_default().clone();
         let mut serial = lock.lock_owned().await;
-        let mut former = match self.live(&id) {
-            Some(record) => Some(record),
-            None => self.load(&id).await?.map(Arc::new),
-        };
+        let mut former = self.find(&id).await?;
         let owner = former.as_ref().map(|former| &former.user_id).or(claim.history.as_ref().map(|history| &history.user_id));
         if owner.is_some_and(|owner| *owner != claim.user_id) {
             id = fresh();
@@ -215,6 +248,7 @@ impl SessionStore for Sessions {
             meta,
             overlay: kept.map(|kept| kept.overlay.clone()).unwrap_or_default(),
             ended_at: None,
+            revision: kept.map_or(1, |kept| kept.revision + 1_000),
         });
         self.save(record.clone()).await?;
         self.state.lock().live.insert(id.clone(), Slot { record: record.clone(), dirty: false });
@@ -235,10 +269,7 @@ impl SessionStore for Sessions {
     }
 
     async fn recall(&self, id: &SessionId) -> Result<Option<Arc<SessionRecord>>, StoreError> {
-        match self.live(id) {
-            Some(record) => Ok(Some(record)),
-            None => Ok(self.load(id).await?.map(Arc::new)),
-        }
+        self.find(id).await
     }
 
     async fn of_user(&self, user: &UserId) -> Result<Vec<Arc<SessionRecord>>, StoreError> {
@@ -377,6 +408,7 @@ impl SessionStore for Sessions {
                 // The child is away: its record on disk must know, or its return would tie it again.
                 if let Some(mut record) = self.load(child).await? {
                     record.link = link;
+                    record.revision += 1;
                     self.save(Arc::new(record)).await?;
                 }
                 Ok(())
@@ -407,23 +439,29 @@ impl SessionStore for Sessions {
     async fn end(&self, id: &SessionId, epoch: Option<Epoch>, now: i64) -> Result<Option<Arc<SessionRecord>>, StoreError> {
         let ended = {
             let mut state = self.state.lock();
-            let Some(slot) = state.live.get(id) else { return Ok(None) };
+            let Some(slot) = state.live.get_mut(id).filter(|slot| !slot.record.is_ended()) else { return Ok(None) };
             if epoch.is_some_and(|epoch| epoch != slot.record.epoch) {
                 return Ok(None);
             }
-            let mut slot = state.live.remove(id).expect("looked up above");
+            slot.dirty = false;
             let record = Arc::make_mut(&mut slot.record);
             record.ended_at = Some(now);
+            record.revision += 1;
             record.is_active = false;
             record.presence = Presence::Offline { since: now };
-            slot.record
+            slot.record.clone()
         };
+        // Whoever looks meanwhile finds it in memory, as ended; after this, on disk.
         self.save(ended.clone()).await?;
+        let mut state = self.state.lock();
+        if state.live.get(id).is_some_and(|slot| slot.record.is_ended() && slot.record.epoch == ended.epoch) {
+            state.live.remove(id);
+        }
         Ok(Some(ended))
     }
 
     async fn forget(&self, id: &SessionId) -> Result<(), StoreError> {
-        if self.live(id).is_some() {
+        if self.in_memory(id).is_some() {
             return Ok(());
         }
         self.claims.remove(id);
@@ -447,7 +485,8 @@ impl SessionStore for Sessions {
         };
         for record in dirty {
             let id = record.session_id.clone();
-            if let Err(error) = self.save(record).await {
+            // Names and lights: worth a write, not worth a sync for each.
+            if let Err(error) = self.store(record, false).await {
                 if let Some(slot) = self.state.lock().live.get_mut(&id) {
                     slot.dirty = true;
                 }
@@ -491,13 +530,15 @@ fn read(file: &Path) -> std::io::Result<Option<SessionRecord>> {
 }
 
 /// Replace the file in one step: a crash leaves the old record or the new one.
-fn write(file: &Path, record: &SessionRecord) -> std::io::Result<()> {
+fn write(file: &Path, record: &SessionRecord, sync: bool) -> std::io::Result<()> {
     let folder = file.parent().expect("a session's file lies in its folder");
     std::fs::create_dir_all(folder)?;
     let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
     serde_json::to_writer(std::io::BufWriter::new(&mut temporary), record).map_err(std::io::Error::other)?;
     temporary.flush()?;
-    temporary.as_file().sync_data()?;
+    if sync {
+        temporary.as_file().sync_data()?;
+    }
     temporary.persist(file).map_err(|error| error.error)?;
     Ok(())
 }
