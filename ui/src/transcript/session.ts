@@ -175,6 +175,12 @@ export class SessionModel {
     }
     return null;
   }
+  /** Why the last run failed, when it did. */
+  lastFailure(): string | null {
+    const last = this.#transcript.entries.findLast((entry) => entry.role === "assistant" || entry.role === "user");
+    const item = this.#transcript.items.get(last?.items.at(-1) ?? "");
+    return item?.kind === "notice" && item.notice === "error" ? (item.detail ?? item.text) : null;
+  }
   /** Everything held, in order, for export and find. */
   allItems(): Item[] {
     return this.#transcript.entries.flatMap((entry) => entry.items.flatMap((id) => this.#transcript.items.get(id) ?? []));

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { cleanOutput, spans, stripAnsi } from "./ansi";
+import { cleanOutput, stripAnsi } from "./ansi";
+import { spans } from "./spans";
 import { addedText, diffTexts, lineText, parsePatch } from "./diff";
 import { languageOf, languageOfPath } from "./highlight";
 

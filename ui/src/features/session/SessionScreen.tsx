@@ -1,16 +1,17 @@
-import { useCallback, useEffect, useMemo, useRef } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef } from "react";
 import { useRoute, setSessionParams } from "@/app/routes";
 import { attach, type Attachment } from "./attach";
 import { SessionProvider, type OpenSession } from "./context";
 import { Dock } from "./composer/Dock";
 import { SessionHeader } from "./header/SessionHeader";
-import { Side } from "./inspector/Side";
 import { Boundary } from "./log/Boundary";
 import { Log } from "./log/Log";
 import { Trouble } from "./log/Trouble";
 import { keepTail, modelOf, restoreTail } from "./models";
-import { Drawer } from "./Drawer";
 import "./session.css";
+
+const Side = lazy(() => import("./inspector/Side").then((part) => ({ default: part.Side })));
+const Drawer = lazy(() => import("./Drawer").then((part) => ({ default: part.Drawer })));
 
 /** One open session: header, transcript, what stands above the composer, inspector and terminals. */
 export function SessionScreen({ sessionId }: { sessionId: string }) {
@@ -86,13 +87,17 @@ function Layout() {
         </Boundary>
         {terminal && (
           <Boundary raw={null} part="The terminal">
-            <Drawer />
+            <Suspense fallback={null}>
+              <Drawer />
+            </Suspense>
           </Boundary>
         )}
       </div>
       {panel && (
         <Boundary raw={panel} part="The inspector">
-          <Side panel={panel} />
+          <Suspense fallback={null}>
+            <Side panel={panel} />
+          </Suspense>
         </Boundary>
       )}
     </div>

@@ -1,6 +1,7 @@
 import { memo, useMemo, useState } from "react";
 import { plural } from "@/data/format";
-import { cleanOutput, hasAnsi, spans } from "@/transcript/ansi";
+import { cleanOutput, hasAnsi } from "@/transcript/ansi";
+import { spans } from "@/transcript/spans";
 import { CopyButton } from "@/ui";
 
 /** What is mounted of a long output before somebody asks for all of it. */

@@ -1,8 +1,9 @@
 import { ImageOff } from "lucide-react";
-import { memo, useState } from "react";
+import { lazy, memo, Suspense, useState } from "react";
 import { Icon } from "@/ui";
 import type { ImageRef } from "@/transcript/message";
-import { Lightbox } from "./Lightbox";
+
+const Lightbox = lazy(() => import("./Lightbox").then((part) => ({ default: part.Lightbox })));
 
 /** Thumbnails with a box that is there before the picture. */
 export const Pictures = memo(function Pictures({ images }: { images: readonly ImageRef[] }) {
@@ -12,7 +13,11 @@ export const Pictures = memo(function Pictures({ images }: { images: readonly Im
       {images.map((image, index) => (
         <Thumbnail key={index} image={image} onOpen={() => setShown(index)} />
       ))}
-      {shown !== null && <Lightbox images={images} start={shown} onClose={() => setShown(null)} />}
+      {shown !== null && (
+        <Suspense fallback={null}>
+          <Lightbox images={images} start={shown} onClose={() => setShown(null)} />
+        </Suspense>
+      )}
     </div>
   );
 });

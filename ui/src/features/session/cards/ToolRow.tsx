@@ -1,8 +1,8 @@
 import { Ban, ChevronRight, CircleSlash, CircleX, LoaderCircle } from "lucide-react";
-import { memo, useState, useSyncExternalStore, type ReactNode } from "react";
+import { lazy, memo, Suspense, useState, useSyncExternalStore, type ReactNode } from "react";
 import { duration } from "@/data/format";
 import { secondTicker } from "@/net/clock";
-import { Button, Icon, cx, toast } from "@/ui";
+import { Button, Icon, Skeleton, cx, toast } from "@/ui";
 import { stripAnsi } from "@/transcript/ansi";
 import { plainText } from "@/transcript/message";
 import type { ToolItem, ToolState } from "@/transcript/model";
@@ -10,9 +10,10 @@ import { runExec } from "@/data/answers";
 import { messageOf } from "@/net/api";
 import { useFacts, useOpen, useOpenSession } from "../context";
 import { Boundary } from "../log/Boundary";
-import { ToolBody } from "./bodies";
 import { describe, kindOf } from "./describe";
 import { TOOL_ICONS } from "./icons";
+
+const ToolBody = lazy(() => import("./bodies"));
 
 /** Shown as a duration only when somebody could have noticed it, ms. */
 const NOTICEABLE_MS = 1_000;
@@ -50,7 +51,9 @@ export const ToolRow = memo(function ToolRow({ item }: { item: ToolItem }) {
       {open && (
         <div className="tool-body">
           <Boundary raw={item}>
-            <ToolBody item={item} />
+            <Suspense fallback={<Skeleton className="h-16" />}>
+              <ToolBody item={item} />
+            </Suspense>
           </Boundary>
           {item.state === "running" && kind === "bash" && <RunningActions />}
         </div>

@@ -1,4 +1,4 @@
-import { Check, Circle, CircleDot, SquareArrowOutUpRight, X } from "lucide-react";
+import { Check, Circle, SquareArrowOutUpRight } from "lucide-react";
 import type { ReactNode } from "react";
 import { Button, CopyButton, Icon, cx } from "@/ui";
 import { number, object, text, words } from "@/transcript/json";
@@ -10,15 +10,17 @@ import { Markdown } from "../log/Markdown";
 import { Coloured } from "../log/CodeBlock";
 import { SafeLink, splitPath } from "../log/links";
 import { useHighlight } from "../log/useHighlight";
-import { agentTasks, answersOf, editDiff, kindOf, pathOf, questionsOf, todosOf, writtenDiff } from "./describe";
+import { editDiff, writtenDiff } from "./changes";
+import { agentTasks, answersOf, kindOf, pathOf, questionsOf, todosOf } from "./describe";
 import { DiffView } from "./DiffView";
 import { JsonTree } from "./JsonTree";
 import { Output } from "./Output";
 import { Pictures } from "./Pictures";
 import { PlanSteps } from "./PlanSteps";
+import { TodoList } from "./TodoList";
 
 /** What opens below a tool's line. */
-export function ToolBody({ item }: { item: ToolItem }): ReactNode {
+export default function ToolBody({ item }: { item: ToolItem }): ReactNode {
   switch (kindOf(item.name)) {
     case "bash":
       return <BashBody item={item} />;
@@ -195,26 +197,6 @@ function SearchBody({ item }: { item: ToolItem }) {
       ))}
       {hits.length > 200 && <p className="card-note">{hits.length - 200} more are not shown</p>}
     </div>
-  );
-}
-
-const TODO_ICONS = { done: Check, in_progress: CircleDot, cancelled: X, pending: Circle } as const;
-const TODO_WORDS = { done: "Done", in_progress: "In progress", cancelled: "Cancelled", pending: "Open" } as const;
-
-export function TodoList({ todos }: { todos: readonly { readonly text: string; readonly status: string }[] }) {
-  return (
-    <ul className="todos">
-      {todos.map((todo, index) => {
-        const status = todo.status === "done" || todo.status === "in_progress" || todo.status === "cancelled" ? todo.status : "pending";
-        return (
-          <li key={index} data-status={status}>
-            <Icon icon={TODO_ICONS[status]} size={14} />
-            <span className="sr-only">{TODO_WORDS[status]}: </span>
-            <span>{todo.text}</span>
-          </li>
-        );
-      })}
-    </ul>
   );
 }
 

@@ -1,6 +1,7 @@
 import { describe as group, expect, it } from "vitest";
 import type { ToolItem } from "@/transcript/model";
-import { answersOf, describe, editDiff, questionsOf, relative, summarise } from "./describe";
+import { editDiff } from "./changes";
+import { answersOf, describe, editCounts, questionsOf, relative, summarise } from "./describe";
 
 function tool(name: string, args: Record<string, unknown>, more: Partial<ToolItem> = {}): ToolItem {
   return { id: `t:${name}`, kind: "tool", at: null, toolCallId: name, name, args, state: "done", content: [], details: null, since: null, durationMs: null, ...more };
@@ -32,6 +33,10 @@ group("the line of a tool", () => {
     const edits = { path: "/w/a", edits: [{ oldText: "a\n", newText: "b\nc\n" }] };
     expect(editDiff(tool("edit", edits))).toMatchObject({ added: 2, removed: 1 });
     const patched = tool("edit", edits, { details: { patch: "--- a/a\n+++ b/a\n@@ -7,1 +7,1 @@\n-a\n+z\n" } });
+    expect([editCounts(tool("edit", edits)), editCounts(patched)]).toEqual([
+      { added: 2, removed: 1 },
+      { added: 1, removed: 1 },
+    ]);
     expect(editDiff(patched)?.hunks[0]?.lines[0]?.oldNumber).toBe(7);
   });
 

@@ -1,6 +1,5 @@
 /** What a tool run is called in one line. Pure: names, arguments and results in, words out. */
 
-import { addedText, diffTexts, parsePatch, type Diff, type Hunk } from "@/transcript/diff";
 import { isObject, list, number, object, strings, stringify, text, words, type JsonObject } from "@/transcript/json";
 import { plainText } from "@/transcript/message";
 import type { ToolItem, ToolState } from "@/transcript/model";
@@ -97,8 +96,8 @@ export function describe(item: ToolItem, cwd: string | null): Line {
       return plain(["Reading", "Read"], place + range, true);
     }
     case "edit": {
-      const diff = editDiff(item);
-      return { ...plain(["Editing", "Edited"], place, true), change: diff && (diff.added || diff.removed) ? { added: diff.added, removed: diff.removed } : null };
+      const counts = editCounts(item);
+      return { ...plain(["Editing", "Edited"], place, true), change: counts && (counts.added || counts.removed) ? counts : null };
     }
     case "write": {
       const content = text(args["content"]);
@@ -245,44 +244,58 @@ export function todosOf(args: JsonObject): TodoArgs[] {
   });
 }
 
-const diffs = new WeakMap<object, Diff | null>();
+const counted = new WeakMap<object, LineCounts | null>();
 
-/** The change an edit makes: the agent's patch when it sent one, else what its arguments say. */
-export function editDiff(item: ToolItem): Diff | null {
-  const holder = object(item.details) ?? item.args;
-  const known = diffs.get(holder);
-  if (known !== undefined) return known;
-  const diff = readDiff(item);
-  diffs.set(holder, diff);
-  return diff;
+export interface LineCounts {
+  readonly added: number;
+  readonly removed: number;
 }
 
-function readDiff(item: ToolItem): Diff | null {
-  const details = object(item.details);
-  const patch = words(details?.["patch"]);
-  const file = patch ? parsePatch(patch)[0] : undefined;
-  if (file) return file;
-  const { args } = item;
-  const edits = Array.isArray(args["edits"]) ? list(args["edits"]) : [args];
-  const hunks: Hunk[] = [];
+/** How many lines an edit adds and removes; cheap, because every edit on screen says it. */
+export function editCounts(item: ToolItem): LineCounts | null {
+  const holder = object(item.details) ?? item.args;
+  const known = counted.get(holder);
+  if (known !== undefined) return known;
+  const counts = countLines(item);
+  counted.set(holder, counts);
+  return counts;
+}
+
+function countLines(item: ToolItem): LineCounts | null {
+  const patch = words(object(item.details)?.["patch"]);
   let added = 0;
   let removed = 0;
-  for (const entry of edits) {
+  if (patch) {
+    let inHunk = false;
+    for (const line of patch.split("\n")) {
+      if (line.startsWith("@@")) inHunk = true;
+      else if (line.startsWith("diff --git ")) inHunk = false;
+      else if (inHunk && line.startsWith("+")) added += 1;
+      else if (inHunk && line.startsWith("-")) removed += 1;
+    }
+    return { added, removed };
+  }
+  const edits = editsOf(item.args);
+  for (const { before, after } of edits) {
+    const old = before.replace(/\n$/, "").split("\n");
+    const fresh = after.replace(/\n$/, "").split("\n");
+    let start = 0;
+    while (start < old.length && start < fresh.length && old[start] === fresh[start]) start += 1;
+    let end = 0;
+    while (end < old.length - start && end < fresh.length - start && old.at(-1 - end) === fresh.at(-1 - end)) end += 1;
+    added += fresh.length - start - end;
+    removed += old.length - start - end;
+  }
+  return edits.length > 0 ? { added, removed } : null;
+}
+
+export function editsOf(args: JsonObject): { readonly before: string; readonly after: string }[] {
+  return (Array.isArray(args["edits"]) ? list(args["edits"]) : [args]).flatMap((entry) => {
     const raw = object(entry);
     const before = raw && (text(raw["oldText"]) ?? text(raw["old_string"]));
     const after = raw && (text(raw["newText"]) ?? text(raw["new_string"]));
-    if (before === null || after === null) continue;
-    const diff = diffTexts(before, after);
-    added += diff.added;
-    removed += diff.removed;
-    hunks.push(...diff.hunks.map((hunk) => ({ ...hunk, skipped: null, lines: hunk.lines.map((line) => ({ ...line, oldNumber: null, newNumber: null })) })));
-  }
-  return hunks.length > 0 ? { hunks, added, removed } : null;
-}
-
-export function writtenDiff(item: ToolItem): Diff | null {
-  const content = text(item.args["content"]);
-  return content === null ? null : addedText(content);
+    return typeof before === "string" && typeof after === "string" ? [{ before, after }] : [];
+  });
 }
 
 /** "Ran 7 commands, read 12 files" */

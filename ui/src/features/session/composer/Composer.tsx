@@ -1,5 +1,5 @@
 import { ArrowUp, Map as MapIcon, Paperclip, Square } from "lucide-react";
-import { useCallback, useEffect, useId, useRef, useState, type ClipboardEvent, type DragEvent, type KeyboardEvent } from "react";
+import { lazy, Suspense, useCallback, useEffect, useId, useRef, useState, type ClipboardEvent, type DragEvent, type KeyboardEvent } from "react";
 import { useHotkey } from "@/app/hotkeys";
 import { answerDecision, runExec } from "@/data/answers";
 import { drafts, useDraftsReady, type DraftAttachment } from "@/data/drafts";
@@ -18,12 +18,13 @@ import { ContextRing } from "./ContextRing";
 import { ModelPicker } from "./ModelPicker";
 import { askedAt, parseCommand, type Asked } from "./picker";
 import { PickerList } from "./PickerList";
-import { RewindDialog } from "./RewindDialog";
-import { ResumeDialog } from "./ResumeDialog";
 import { ThinkingPicker } from "./ThinkingPicker";
 import { PASTE_TEXT_BYTES, useAttachments } from "./useAttachments";
 import { useChoices, type Choice } from "./usePicker";
 import { useStop } from "./useStop";
+
+const RewindDialog = lazy(() => import("./RewindDialog").then((part) => ({ default: part.RewindDialog })));
+const ResumeDialog = lazy(() => import("./ResumeDialog").then((part) => ({ default: part.ResumeDialog })));
 
 /** A second Escape within this time stops the run. */
 const ESCAPE_MS = 2_000;
@@ -336,10 +337,8 @@ export function Composer() {
           placeholder={placeholder}
           aria-label={placeholder}
           aria-controls={pickerOpen ? pickerId : undefined}
-          aria-expanded={pickerOpen}
           aria-activedescendant={pickerOpen && choices.length > 0 ? `${pickerId}-${active}` : undefined}
           aria-autocomplete="list"
-          role="combobox"
           enterKeyHint={touch ? "enter" : "send"}
           autoComplete="off"
           onInput={onInput}
@@ -394,8 +393,10 @@ export function Composer() {
         </div>
         {dropping && <div className="composer-dropnote">Drop to attach</div>}
       </div>
-      {dialog?.kind === "resume" && <ResumeDialog query={dialog.query} onClose={() => setDialog(null)} />}
-      {dialog?.kind === "rewind" && <RewindDialog onClose={() => setDialog(null)} name={row?.info.sessionName ?? null} />}
+      <Suspense fallback={null}>
+        {dialog?.kind === "resume" && <ResumeDialog query={dialog.query} onClose={() => setDialog(null)} />}
+        {dialog?.kind === "rewind" && <RewindDialog onClose={() => setDialog(null)} name={row?.info.sessionName ?? null} />}
+      </Suspense>
     </div>
   );
 }

@@ -7,7 +7,7 @@ import { outbox } from "@/data/outbox";
 import { messageOf } from "@/net/api";
 import { secondTicker } from "@/net/clock";
 import { Button, Icon, IconButton, cx, toast } from "@/ui";
-import { TodoList } from "../cards/bodies";
+import { TodoList } from "../cards/TodoList";
 import { useFacts, useOpenSession } from "../context";
 import { DecisionStack } from "../decisions/DecisionStack";
 import { Composer } from "./Composer";

@@ -1,9 +1,11 @@
-import { useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { REASON, type OpenDecision } from "@/data/attention";
-import { useDecisions } from "@/data/hub";
+import { useAuth } from "@/data/auth";
+import { useDecisions, useOutcome } from "@/data/hub";
 import { announce } from "@/ui";
 import { useHydration, useOpenSession } from "../context";
-import { DecisionCard } from "./DecisionCard";
+
+const DecisionCard = lazy(() => import("./DecisionCard").then((part) => ({ default: part.DecisionCard })));
 
 /** How long "answered elsewhere" stays, ms. */
 const FAREWELL_MS = 6_000;
@@ -31,14 +33,39 @@ export function DecisionStack() {
   return (
     <div className="column">
       {first ? (
-        <DecisionCard key={first.id} decision={first} sessionId={sessionId} variant="dock" more={decisions.length - 1} />
+        <Suspense fallback={<div className="strip text-text-3">{REASON[first.kind]}</div>}>
+          <DecisionCard key={first.id} decision={first} sessionId={sessionId} variant="dock" more={decisions.length - 1} />
+        </Suspense>
       ) : (
-        gone && (
-          <p role="status" className="strip text-text-3">
-            {REASON[gone.kind]} answered: {gone.title}
-          </p>
-        )
+        gone && <Farewell decision={gone} />
       )}
     </div>
+  );
+}
+
+/** What became of it, in one line without buttons. */
+function Farewell({ decision }: { decision: OpenDecision }) {
+  const outcome = useOutcome(decision.id);
+  const me = useAuth().person?.id;
+  const words = ((): string => {
+    switch (outcome?.outcome) {
+      case "answered":
+        return outcome.by === me ? "answered" : `answered by ${outcome.byName ?? outcome.device ?? "somebody else"}`;
+      case "expired":
+        return "expired";
+      case "superseded":
+        return "replaced by a newer one";
+      case "withdrawn":
+        return "no longer needed";
+      case undefined:
+        return "answered";
+    }
+  })();
+  return (
+    <p role="status" className="strip text-text-3">
+      <span className="truncate">
+        {REASON[decision.kind]} {words}: {decision.title}
+      </span>
+    </p>
   );
 }

@@ -1,14 +1,14 @@
 import { CopyPlus, Download, FolderTree, GitCompare, History, Link2, ListTodo, MessageSquarePlus, Minimize2, Pencil, RotateCw, Square, SquareTerminal } from "lucide-react";
-import { useState, type ReactNode } from "react";
+import { lazy, Suspense, useState, type ReactNode } from "react";
 import { navigate, setSessionParams, to } from "@/app/routes";
 import { runExec } from "@/data/answers";
 import { useHub, useSession } from "@/data/hub";
 import { messageOf } from "@/net/api";
 import { Menu, MenuItem, MenuSeparator, confirm, copyText, toast, useWidth } from "@/ui";
 import { titleOf } from "@/features/sessions";
-import { RewindDialog } from "../composer/RewindDialog";
 import { useFacts, useOpenSession } from "../context";
-import { exportMarkdown } from "./exportMarkdown";
+
+const RewindDialog = lazy(() => import("../composer/RewindDialog").then((part) => ({ default: part.RewindDialog })));
 
 const LONG_MS = 10 * 60_000;
 
@@ -45,7 +45,7 @@ export function SessionMenu({ trigger, onRename, replay }: { trigger: ReactNode;
         <MenuItem icon={Link2} onSelect={() => void copyText(`${location.origin}${to.session(sessionId)}`).then((done) => toast(done ? "Link copied" : "The link could not be copied"))}>
           Copy link
         </MenuItem>
-        <MenuItem icon={Download} onSelect={() => exportMarkdown(name, model)}>
+        <MenuItem icon={Download} onSelect={() => void import("./exportMarkdown").then((part) => part.exportMarkdown(name, model))}>
           Export as Markdown
         </MenuItem>
         <MenuItem icon={CopyPlus} disabled={!cwd} onSelect={() => navigate(to.home({ ...(cwd ? { cwd } : {}), ...(row?.info.runnerId ? { runner: row.info.runnerId } : {}) }))}>
@@ -92,7 +92,11 @@ export function SessionMenu({ trigger, onRename, replay }: { trigger: ReactNode;
           </>
         )}
       </Menu>
-      {rewind && <RewindDialog onClose={() => setRewind(false)} name={name} />}
+      {rewind && (
+        <Suspense fallback={null}>
+          <RewindDialog onClose={() => setRewind(false)} name={name} />
+        </Suspense>
+      )}
     </>
   );
 }

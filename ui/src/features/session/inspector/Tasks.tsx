@@ -1,7 +1,7 @@
 import { ListTodo } from "lucide-react";
 import { EmptyState } from "@/ui";
 import type { Todo } from "@/transcript/facts";
-import { TodoList } from "../cards/bodies";
+import { TodoList } from "../cards/TodoList";
 
 export function Tasks({ todos }: { todos: readonly Todo[] }) {
   if (todos.length === 0) return <EmptyState icon={ListTodo} title="No task list" >The agent writes one when the work has several steps.</EmptyState>;

@@ -3,7 +3,7 @@ import { memo, useEffect, useMemo, useRef, useState } from "react";
 import { plural } from "@/data/format";
 import { useOutbox } from "@/data/outbox";
 import { usePref } from "@/data/prefs";
-import { useDecisions } from "@/data/hub";
+import { markFailed, useDecisions } from "@/data/hub";
 import { REASON } from "@/data/attention";
 import { Icon, Skeleton, Spinner, announce, cx } from "@/ui";
 import type { Row } from "@/transcript/rows";
@@ -122,17 +122,18 @@ function Empty() {
 
 /** Finished answers and failures, said once; never the stream. */
 function useAnnouncements(): void {
-  const { model } = useOpenSession();
+  const { sessionId, model } = useOpenSession();
   const rows = useRows(model);
   const working = rows.at(-1)?.kind === "working";
   const before = useRef(working);
   useEffect(() => {
     if (before.current && !working) {
       const first = (model.lastText() ?? "").replace(/[*_`#>]/g, "").trim().split(/(?<=[.!?])\s/)[0] ?? "";
+      markFailed(sessionId, model.lastFailure() ?? undefined);
       announce(`Agent finished${first === "" ? "" : `: ${first.slice(0, 160)}`}`);
     }
     before.current = working;
-  }, [working, model]);
+  }, [working, model, sessionId]);
 }
 
 /** A first guess of a row's height, so that the scroll bar is about right before anything is measured. */

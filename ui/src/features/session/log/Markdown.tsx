@@ -1,6 +1,5 @@
 import { Lexer, type MarkedOptions, type Token, type Tokens } from "marked";
-import remend from "remend";
-import { memo, useMemo, useRef, type ReactNode } from "react";
+import { memo, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { NO_BLOCKS, splitBlocks } from "@/transcript/blocks";
 import { CodeBlock } from "./CodeBlock";
 import { FileLink, SafeLink, looksLikePath } from "./links";
@@ -30,15 +29,38 @@ export const Markdown = memo(function Markdown({ text, live = false }: { text: s
   );
 });
 
+type Close = (source: string) => string;
+
+/** Completes syntax that is still being written. Needed only while something streams, and loaded then. */
+let closer: Close | null = null;
+let loading: Promise<void> | null = null;
+
+function useCloser(live: boolean): Close | null {
+  const [, redraw] = useState(0);
+  useEffect(() => {
+    if (!live || closer) return undefined;
+    let current = true;
+    loading ??= import("remend").then(({ default: remend }) => {
+      closer = (source) => remend(source, { links: true, linkMode: "text-only" });
+    });
+    void loading.then(() => current && redraw((turn) => turn + 1));
+    return () => {
+      current = false;
+    };
+  }, [live]);
+  return live ? closer : null;
+}
+
 const Block = memo(function Block({ source, live }: { source: string; live: boolean }) {
+  const close = useCloser(live);
   const tokens = useMemo(() => {
     if (source.length > MAX_BLOCK) return null;
     try {
-      return new Lexer(OPTIONS).lex(live ? remend(source, { links: true, linkMode: "text-only" }) : source);
+      return new Lexer(OPTIONS).lex(close ? close(source) : source);
     } catch {
       return null;
     }
-  }, [source, live]);
+  }, [source, close]);
   if (!tokens) return <pre className="whitespace-pre-wrap">{source}</pre>;
   return blocks(tokens, live);
 });

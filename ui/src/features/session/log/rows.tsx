@@ -1,5 +1,5 @@
 import { Brain, Check, CheckCheck, ChevronRight, CircleAlert, Clock3, Layers, MessageSquareQuote, Minimize2, Paperclip, Pencil, RotateCcw, Search, Trash2, TriangleAlert, X, type LucideIcon } from "lucide-react";
-import { memo, useState, useSyncExternalStore, type ReactNode } from "react";
+import { lazy, memo, Suspense, useState, useSyncExternalStore, type ReactNode } from "react";
 import { bytes, dayName, duration, tokens } from "@/data/format";
 import { outbox, useOutbox, type OutboxItem, type OutboxState } from "@/data/outbox";
 import { usePref } from "@/data/prefs";
@@ -11,13 +11,14 @@ import type { CustomItem, Item, NoticeItem, SearchItem, TextItem, ThinkingItem, 
 import type { GroupRow as GroupRowData, Row } from "@/transcript/rows";
 import type { DeliveryState, SessionModel } from "@/transcript/session";
 import { describe, summarise } from "../cards/describe";
-import { JsonTree } from "../cards/JsonTree";
 import { Pictures } from "../cards/Pictures";
 import { Running, ToolRow } from "../cards/ToolRow";
 import { useDelivery, useFacts, useItem, useOpen, useOpenSession, useRows } from "../context";
 import { Boundary } from "./Boundary";
 import { Markdown } from "./Markdown";
 import { SafeLink } from "./links";
+
+const JsonTree = lazy(() => import("../cards/JsonTree").then((part) => ({ default: part.JsonTree })));
 
 /** One row of the list. Gets data only; everything that changes comes by subscription to its own item. */
 export const RowView = memo(function RowView({ row }: { row: Row }) {
@@ -442,7 +443,9 @@ function UnknownRow({ item }: { item: UnknownItem }) {
       </button>
       {open && (
         <div className="tool-body">
-          <JsonTree value={item.raw} />
+          <Suspense fallback={null}>
+            <JsonTree value={item.raw} />
+          </Suspense>
         </div>
       )}
     </div>
