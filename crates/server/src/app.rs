@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::db::Db;
 use crate::metrics::Metrics;
+use crate::push::Pusher;
 use crate::shutdown::Shutdown;
 use crate::socket::Live;
 use crate::tasks::Tasks;
@@ -24,6 +25,7 @@ pub struct Inner {
     /// Live state: sessions, runners and terminals, their logs, and this node's sockets.
     pub live: Live,
     pub auth: Auth,
+    pub push: Pusher,
     pub clock: Clock,
     pub metrics: Metrics,
     pub shutdown: Shutdown,

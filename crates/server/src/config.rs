@@ -25,6 +25,7 @@ pub struct ServerConfig {
     pub auth: AuthConfig,
     pub sessions: SessionConfig,
     pub attachments: AttachmentConfig,
+    pub push: PushConfig,
     pub metrics: MetricsAccess,
 }
 
@@ -113,6 +114,17 @@ pub struct AttachmentConfig {
     /// Kept at least this long, and as long again after the agent fetched it.
     pub ttl: Duration,
     pub quota_bytes: u64,
+}
+
+/// Notifications to browsers.
+#[derive(Clone, Debug)]
+pub struct PushConfig {
+    /// Public and private key, base64url; without them a pair is made once and kept in the database.
+    pub vapid: Option<(String, Secret)>,
+    /// Whom a push service may write to: `mailto:` or `https:`.
+    pub subject: String,
+    /// Send to addresses inside a network; for tests.
+    pub allow_private: bool,
 }
 
 /// Who may read `/metrics`.
@@ -206,6 +218,7 @@ impl ServerConfig {
                 sync_to_disk: true,
             },
             attachments: AttachmentConfig { dir: None, max_file_bytes: 30 * MIB, ttl: DAY, quota_bytes: 1024 * MIB },
+            push: PushConfig { vapid: None, subject: "mailto:admin@pizzapi.local".to_owned(), allow_private: false },
             metrics: MetricsAccess::Loopback,
         }
     }
@@ -315,6 +328,15 @@ impl ServerConfig {
         }
         if let Some(bytes) = vars.number("PIZZAPI_ATTACHMENT_QUOTA_BYTES", "a number of bytes")? {
             attachments.quota_bytes = bytes;
+        }
+
+        config.push.vapid = match (vars.text("VAPID_PUBLIC_KEY"), vars.text("VAPID_PRIVATE_KEY")) {
+            (Some(public), Some(private)) => Some((public, Secret(private))),
+            (None, None) => None,
+            _ => return Err(invalid("VAPID_PUBLIC_KEY", "", "to be set together with VAPID_PRIVATE_KEY")),
+        };
+        if let Some(subject) = vars.text("VAPID_SUBJECT") {
+            config.push.subject = subject;
         }
 
         config.metrics = match vars.text("PIZZAPI_METRICS").as_deref() {

@@ -31,12 +31,14 @@ pub mod listen;
 pub mod log;
 pub mod metrics;
 pub mod outbox;
+pub mod push;
 pub mod route;
 pub mod router;
 pub mod shutdown;
 pub mod socket;
 pub mod store;
 pub mod tasks;
+pub mod webhooks;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -91,12 +93,14 @@ pub async fn build(config: ServerConfig) -> Result<Server, ServerError> {
         return Err(config::ConfigError::NoAccount(config.listen.address).into());
     }
     let auth = auth::Auth::open(&config)?;
+    let push = push::Pusher::new(&config);
     let live = socket::Live::open(&config, &clock, &metrics).await.map_err(|error| ServerError::Live(error.into()))?;
     let app = App::new(app::Inner {
         config,
         db,
         live,
         auth,
+        push,
         clock,
         metrics,
         shutdown: shutdown::Shutdown::default(),
@@ -129,6 +133,8 @@ impl Server {
         attachments::start(&app);
         http::start(&app);
         socket::start(&app).await.map_err(|error| ServerError::Live(error.into()))?;
+        push::start(&app);
+        webhooks::start(&app);
         tracing::info!(address = %address, version = VERSION, "listening");
         Ok(Running { app, address, accepting })
     }

@@ -8,8 +8,8 @@ use tower_http::compression::CompressionLayer;
 
 use crate::app::App;
 use crate::http::{
-    api_keys, attachments, auth, callbacks, envelope, health, metrics, push, runner_content, runner_files, runners, sessions, settings,
-    setup_claim, static_ui, triggers, version,
+    api_keys, attachments, auth, callbacks, envelope, health, metrics, mobile_link, push, runner_content, runner_files, runners, sessions, settings,
+    setup_claim, static_ui, triggers, version, webhooks,
 };
 use crate::socket;
 
@@ -19,6 +19,8 @@ pub fn build(app: &App) -> Router {
     Router::new()
         .merge(service())
         .merge(accounts())
+        .merge(links(app))
+        .merge(hooks())
         .merge(personal())
         .merge(session_routes())
         .merge(runner_routes())
@@ -77,6 +79,8 @@ fn personal() -> Router<App> {
     Router::new()
         .route("/api/settings/hidden-models", get(settings::hidden_models).put(settings::set_hidden_models))
         .route("/api/settings/subagent-model", get(settings::subagent_model).put(settings::set_subagent_model))
+        .route("/api/push/vapid-public-key", get(push::public_key))
+        .route("/api/push/test", post(push::test))
         .route("/api/push/subscribe", post(push::subscribe))
         .route("/api/push/unsubscribe", post(push::unsubscribe))
         .route("/api/push/subscriptions", get(push::subscriptions))
@@ -176,4 +180,25 @@ fn runner_requests() -> Router<App> {
         .route("/api/runners/{id}/providers/login/status", get(files::login_status))
         .route("/api/runners/{id}/providers/login/submit", post(files::login_submit))
         .route("/api/runners/{id}/providers/login/cancel", post(files::login_cancel))
+}
+
+fn links(app: &App) -> Router<App> {
+    let from_the_app = Router::new()
+        .route("/api/mobile-link/{id}", get(mobile_link::get))
+        .route("/api/mobile-link/{id}/scan", post(mobile_link::scan))
+        .route("/api/mobile-link/{id}/redeem", post(mobile_link::redeem))
+        .layer(from_fn_with_state(app.clone(), mobile_link::cors));
+    Router::new()
+        .route("/api/mobile-link", post(mobile_link::create))
+        .route("/api/mobile-link/{id}/approve", post(mobile_link::approve))
+        .merge(from_the_app)
+}
+
+fn hooks() -> Router<App> {
+    Router::new()
+        .route("/api/webhooks", get(webhooks::list).post(webhooks::create))
+        .route("/api/webhooks/{id}", get(webhooks::get).put(webhooks::update).delete(webhooks::delete))
+        .route("/api/webhooks/{id}/fire", post(webhooks::fire))
+        .route("/api/webhooks/{id}/rotate-secret", post(webhooks::rotate_secret))
+        .route("/api/webhooks/{id}/deliveries", get(webhooks::deliveries))
 }

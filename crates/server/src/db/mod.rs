@@ -11,6 +11,7 @@ pub mod audit;
 pub mod commands;
 pub mod credentials;
 pub mod decisions;
+pub mod mobile_links;
 pub mod nonces;
 pub mod preferences;
 pub mod push;
@@ -18,6 +19,7 @@ pub mod runners;
 pub mod sessions;
 pub mod triggers;
 pub mod users;
+pub mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -215,6 +217,14 @@ impl Db {
 
     pub fn triggers(&self) -> triggers::Triggers<'_> {
         triggers::Triggers(self)
+    }
+
+    pub fn mobile_links(&self) -> mobile_links::MobileLinks<'_> {
+        mobile_links::MobileLinks(self)
+    }
+
+    pub fn webhooks(&self) -> webhooks::Webhooks<'_> {
+        webhooks::Webhooks(self)
     }
 
     pub fn nonces(&self) -> nonces::Nonces<'_> {

@@ -50,6 +50,18 @@ impl Push<'_> {
         Ok(id)
     }
 
+    /// Keep a fresh key pair, unless there is one already; answers with the private key that counts.
+    pub async fn keep_vapid(&self, public: &str, private: &[u8], now: i64) -> Result<Vec<u8>, DbError> {
+        sqlx::query("INSERT INTO vapid_key (id, public_key, private_key, created_at) VALUES (1, $1, $2, $3) ON CONFLICT (id) DO NOTHING")
+            .bind(public.to_owned())
+            .bind(private.to_vec())
+            .bind(now)
+            .execute(self.0.writer())
+            .await?;
+        let row = sqlx::query("SELECT private_key FROM vapid_key WHERE id = 1").fetch_one(self.0.writer()).await?;
+        row.bytes("private_key")
+    }
+
     pub async fn unsubscribe(&self, user_id: &str, endpoint: &str) -> Result<bool, DbError> {
         let done = sqlx::query("DELETE FROM push_subscription WHERE user_id = $1 AND endpoint = $2")
             .bind(user_id.to_owned())

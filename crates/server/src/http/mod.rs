@@ -9,6 +9,7 @@ pub mod error;
 pub mod extract;
 pub mod health;
 pub mod metrics;
+pub mod mobile_link;
 pub mod push;
 pub mod roots;
 pub mod runner_access;
@@ -22,6 +23,7 @@ pub mod static_ui;
 pub mod trigger_rules;
 pub mod triggers;
 pub mod version;
+pub mod webhooks;
 
 use std::time::Duration;
 
@@ -42,6 +44,8 @@ pub(crate) fn start(app: &App) {
                 app.db.credentials().purge(now).await,
                 app.db.audit().purge(now).await,
                 app.db.nonces().purge(now).await,
+                app.db.mobile_links().purge(now).await,
+                app.db.webhooks().purge(now).await,
                 app.db.commands().purge(now).await.map(drop),
                 app.db.decisions().purge(now).await.map(drop),
             ];

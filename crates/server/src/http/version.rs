@@ -16,7 +16,7 @@ pub async fn version() -> Json<Value> {
 pub async fn capabilities(State(app): State<App>, Signed(_): Signed) -> Json<Value> {
     let config = &app.config;
     Json(json!({
-        "push": { "web": false, "native": false },
+        "push": { "web": true, "native": false },
         "tunnelHost": config.web.tunnel_domain.is_some(),
         "multiNode": config.redis_url.is_some(),
         "retentionDays": config.sessions.history_retention.as_secs() / (24 * 60 * 60),

@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use pizzapi_server::config::ServerConfig;
+use pizzapi_server::config::{Secret, ServerConfig};
 use pizzapi_server::{App, Running, build};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -33,6 +33,7 @@ impl TestServer {
     /// A server over an existing folder: a restart.
     pub async fn within(dir: tempfile::TempDir, change: impl FnOnce(&mut ServerConfig)) -> Self {
         let mut config = ServerConfig::for_tests(dir.path());
+        config.database_url = shared_database(&dir).await;
         change(&mut config);
         let server = build(config).await.expect("the server is built");
         let listener = server.bind().await.expect("a free port");
@@ -76,6 +77,19 @@ impl TestServer {
         assert!(running.shutdown().await, "everything closed in time");
         dir
     }
+}
+
+/// With `PIZZAPI_TEST_SERVER_DATABASE_URL` every server keeps its rows in PostgreSQL, in a schema named after its folder.
+async fn shared_database(dir: &tempfile::TempDir) -> Option<Secret> {
+    let url = std::env::var("PIZZAPI_TEST_SERVER_DATABASE_URL").ok()?;
+    let name: String = dir.path().to_string_lossy().bytes().map(|byte| format!("{byte:02x}")).collect();
+    let schema = format!("t_{}", &name[name.len() - 24..]);
+    sqlx::any::install_default_drivers();
+    let pool = sqlx::any::AnyPoolOptions::new().max_connections(1).connect(&url).await.expect("the database answers");
+    let sql = format!("CREATE SCHEMA IF NOT EXISTS {schema}");
+    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&pool).await.expect("a schema of its own");
+    pool.close().await;
+    Some(Secret::new(format!("{url}?options[search_path]={schema}")))
 }
 
 pub fn client() -> reqwest::Client {

@@ -2,12 +2,15 @@
 
 mod accounts;
 mod api_keys;
-mod attacks;
 mod attachments;
+mod attacks;
 mod envelope;
+mod mobile_link;
+mod push;
 mod runners;
 mod service;
 mod sessions;
-mod setup_claim;
 mod settings;
+mod setup_claim;
 mod triggers;
+mod webhooks;

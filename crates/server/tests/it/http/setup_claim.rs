@@ -69,7 +69,7 @@ async fn asking_for_links_is_limited() {
 
 #[tokio::test]
 async fn the_minted_key_is_nowhere_in_the_database() {
-    let server = TestServer::start().await;
+    let server = TestServer::with(|config| config.database_url = None).await;
     let ana = server.person("ana").await;
     let created = server.post("/api/setup-claim", json!({ "relayUrl": "http://relay" })).await;
     let token = created.body["token"].as_str().unwrap().to_owned();
