@@ -36,10 +36,12 @@ export function Home({ route }: { route: Route & { name: "home" } }) {
         <div className="flex flex-col gap-5">
           <h1 className="text-greet font-semibold tracking-[-0.01em] text-balance">{list.length === 0 && phase !== "loading" ? "Let's connect your first machine" : "What's next?"}</h1>
           {runner ? (
-            <>
-              <NewSession key={`${route.runner ?? ""}|${route.cwd ?? ""}|${route.prompt ?? ""}`} prefill={route} focus={decisions.length === 0} />
-              <ModelOffers runner={runner.info} />
-            </>
+            <NewSession
+              key={`${route.runner ?? ""}|${route.cwd ?? ""}|${route.prompt ?? ""}`}
+              prefill={route}
+              focus={decisions.length === 0}
+              below={(info, model, onModel) => <ModelOffers runner={info} model={model} onModel={onModel} />}
+            />
           ) : phase === "loading" ? (
             <Skeleton className="h-36 w-full" />
           ) : list.length === 0 ? (

@@ -5,20 +5,23 @@ import { modelsQuery, providersQuery, type ProviderInfo } from "@/data/queries";
 import { runnerName } from "@/data/runners";
 import type { RunnerInfo } from "@/protocol/wire";
 import { ProviderLogin } from "@/features/runners/ProviderLogin";
-import { Card } from "@/ui/bits";
+import { DEMO_MODEL } from "@/features/new-session";
+import { messageOf } from "@/net/api";
+import { Banner, Card, CommandLine, ErrorState, SkeletonRows } from "@/ui/bits";
+import { Button } from "@/ui/Button";
 import { Field, Select } from "@/ui/Field";
 import { Icon } from "@/ui/Icon";
 
+/** How often a machine without models is asked again, ms. */
+const LOOK_MS = 8_000;
+
 /** Shown while a machine has no model to talk to: three ways to get one, without leaving the page. */
-export function ModelOffers({ runner }: { runner: RunnerInfo }) {
-  const models = useQuery({ ...modelsQuery(runner.runnerId), refetchInterval: (query) => (query.state.data?.length === 0 ? 10_000 : false) });
+export function ModelOffers({ runner, model, onModel }: { runner: RunnerInfo; model: string | undefined; onModel: (key: string) => void }) {
+  const models = useQuery({ ...modelsQuery(runner.runnerId), refetchInterval: (query) => (query.state.data?.length === 0 ? LOOK_MS : false) });
   const providers = useQuery({ ...providersQuery(runner.runnerId), enabled: models.data?.length === 0 });
-  const [way, setWay] = useState<"key" | "ollama" | "demo" | undefined>();
+  const [way, setWay] = useState<"key" | "ollama" | "demo" | undefined>(model === DEMO_MODEL ? "demo" : undefined);
   if (models.data?.length !== 0) return null;
-  const known = providers.data ?? [];
-  const ollama = known.find((provider) => provider.id === "ollama");
-  const demo = known.find((provider) => provider.id === "demo");
-  const keyed = known.filter((provider) => provider.id !== "ollama" && provider.id !== "demo" && provider.types.includes("api_key"));
+  const keyed = (providers.data ?? []).filter((provider) => provider.types.includes("api_key"));
   return (
     <Card className="flex flex-col gap-4 p-5">
       <div>
@@ -29,21 +32,41 @@ export function ModelOffers({ runner }: { runner: RunnerInfo }) {
         <Way icon={KeyRound} title="Paste a key" active={way === "key"} onPress={() => setWay("key")}>
           From Anthropic, OpenAI, OpenRouter and others
         </Way>
-        {(ollama || providers.isPending) && (
-          <Way icon={HardDrive} title="Local Ollama" active={way === "ollama"} onPress={() => setWay("ollama")}>
-            Models that run on your own hardware
-          </Way>
-        )}
-        {(demo || providers.isPending) && (
-          <Way icon={FlaskConical} title="Demo model" active={way === "demo"} onPress={() => setWay("demo")}>
-            Scripted answers, to look around first
-          </Way>
-        )}
+        <Way icon={HardDrive} title="Local Ollama" active={way === "ollama"} onPress={() => setWay("ollama")}>
+          Models that run on your own hardware
+        </Way>
+        <Way
+          icon={FlaskConical}
+          title="Demo"
+          active={way === "demo"}
+          onPress={() => {
+            setWay("demo");
+            onModel(DEMO_MODEL);
+          }}
+        >
+          No AI: scripted answers, to look around first
+        </Way>
       </div>
+      {way === "key" && providers.isPending && <SkeletonRows rows={2} />}
+      {way === "key" && providers.error && <ErrorState title="The machine didn't answer" detail={messageOf(providers.error)} onRetry={() => void providers.refetch()} />}
       {way === "key" && keyed.length > 0 && <KeyWay runnerId={runner.runnerId} providers={keyed} />}
-      {way === "key" && keyed.length === 0 && !providers.isPending && <p className="text-ui text-text-2">This machine offers no sign-in by key. Set the provider's environment variable there and restart the runner.</p>}
-      {way === "ollama" && ollama && <ProviderLogin key="ollama" runnerId={runner.runnerId} provider={ollama} autoStart />}
-      {way === "demo" && demo && <ProviderLogin key="demo" runnerId={runner.runnerId} provider={demo} autoStart />}
+      {way === "key" && providers.data && keyed.length === 0 && <p className="text-ui text-text-2">This machine takes no keys from here. Set the provider's environment variable there and restart the runner.</p>}
+      {way === "ollama" && (
+        <div className="flex flex-col gap-2">
+          <p className="text-ui text-text-2">Run this on {runnerName(runner)}. A running Ollama is found by itself.</p>
+          <CommandLine command="ollama pull qwen3-coder" />
+          <div className="flex items-center gap-3">
+            <Button busy={models.isFetching} onClick={() => void models.refetch()}>
+              Look again
+            </Button>
+            <span role="status" className="flex items-center gap-2 text-ui text-text-2">
+              <span className="pulse size-2 rounded-full bg-run" aria-hidden="true" />
+              Waiting for a model…
+            </span>
+          </div>
+        </div>
+      )}
+      {way === "demo" && <Banner tone="done">The demo is chosen above. Say anything and start: it shows how an agent thinks, uses tools and answers.</Banner>}
     </Card>
   );
 }

@@ -50,7 +50,7 @@ function FolderList({ runner, value, onPick }: { runner: RunnerInfo; value: stri
   const { folder, prefix } = splitTyped(useDeferredValue(typed));
   const client = useQueryClient();
   const recent = useQuery(recentFoldersQuery(runner.runnerId));
-  const start = roots[0] ?? (runner.platform === "win32" ? "C:\\" : "/");
+  const start = roots[0] ?? "~";
   const listing = useQuery({ ...browseQuery(runner.runnerId, folder || start), enabled: typed !== "" });
 
   const forget = async (path: string) => {
@@ -90,7 +90,8 @@ function FolderList({ runner, value, onPick }: { runner: RunnerInfo; value: stri
         ),
       });
     }
-    for (const path of roots.length > 0 ? roots : [start]) items.push({ key: `go:${path}`, group: "Browse", label: <FolderLine name={path} />, hint: undefined });
+    const tops = roots.length > 0 ? roots : ["~", runner.platform === "win32" ? "C:\\" : "/"];
+    for (const path of tops) items.push({ key: `go:${path}`, group: "Browse", label: <FolderLine name={path === "~" ? "Home" : path} /> });
   } else {
     const parent = parentOf(folder);
     if (prefix === "" && parent !== undefined && !roots.includes(trimmed(folder))) {
@@ -136,7 +137,7 @@ function FolderList({ runner, value, onPick }: { runner: RunnerInfo; value: stri
           pick(active.replace(/^use:/, "go:"));
           return true;
         }
-        if (event.key === "Enter" && (event.metaKey || event.ctrlKey || (typed !== "" && prefix === ""))) {
+        if (event.key === "Enter" && (event.metaKey || event.ctrlKey || (typed !== "" && prefix === "" && target !== "~"))) {
           if (target) onPick(target);
           return true;
         }

@@ -8,6 +8,9 @@ import { Icon } from "@/ui/Icon";
 import { PickList, type PickItem } from "@/ui/PickList";
 import { Popover } from "@/ui/Popover";
 
+/** Answers without any model; offered where there is none. */
+export const DEMO_MODEL = "demo/demo";
+
 export function modelKey(model: { provider: string; id: string }): string {
   return `${model.provider}/${model.id}`;
 }
@@ -49,7 +52,7 @@ export function ModelSelect({ runnerId, value, onChange }: { runnerId: string; v
       trigger={
         <button type="button" className="flex h-8 max-w-full min-w-0 items-center gap-1.5 rounded-ctl px-2 text-code font-medium text-text-2 hover:bg-hover hover:text-text data-[state=open]:bg-press pointer-coarse:h-11">
           <Icon icon={Sparkles} />
-          <span className="truncate">{chosen ? (chosen.name ?? chosen.id) : "Default model"}</span>
+          <span className="truncate">{chosen ? (chosen.name ?? chosen.id) : value === DEMO_MODEL ? "Demo, no AI" : value ? value.slice(value.indexOf("/") + 1) : "Default model"}</span>
           <Icon icon={ChevronDown} size={12} />
         </button>
       }
@@ -63,6 +66,7 @@ export function ModelSelect({ runnerId, value, onChange }: { runnerId: string; v
         items={[
           ...(query === "" ? [{ key: "", label: "Default model", hint: "What this machine is set to", trailing: value === undefined ? <Icon icon={Check} size={14} /> : undefined }] : []),
           ...modelItems(models.data ?? [], query, value),
+          ...(models.data?.length === 0 ? [{ key: DEMO_MODEL, label: "Demo, no AI", hint: "Scripted answers", trailing: value === DEMO_MODEL ? <Icon icon={Check} size={14} /> : undefined }] : []),
         ]}
         onPick={(key) => {
           onChange(key || undefined);

@@ -1,20 +1,21 @@
 import { useQuery } from "@tanstack/react-query";
 import { ArrowUp, Bot, ChevronDown, Laptop } from "lucide-react";
-import { useEffect, useRef, useState, type KeyboardEvent } from "react";
+import { useEffect, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { APPLE } from "@/app/hotkeys";
 import { navigate, to } from "@/app/routes";
 import { drafts, useDraftsReady } from "@/data/drafts";
 import { hub, type SessionRow } from "@/data/hub";
 import { usePref } from "@/data/prefs";
-import { recentFoldersQuery } from "@/data/queries";
+import { modelsQuery, recentFoldersQuery } from "@/data/queries";
 import { runnerName, useRunners, type RunnerRow } from "@/data/runners";
+import type { RunnerInfo } from "@/protocol/wire";
 import { Icon } from "@/ui/Icon";
 import { Menu, MenuRadio } from "@/ui/Menu";
 import { Spinner } from "@/ui/Spinner";
 import { cx } from "@/ui/cx";
 import { useTouch } from "@/ui/media";
 import { FolderPicker } from "./FolderPicker";
-import { ModelSelect } from "./ModelSelect";
+import { ModelSelect, modelKey } from "./ModelSelect";
 import { lastChoice, lastRunner, newStartKey, startProblem, startSession } from "./start";
 
 const CHIP = "flex h-8 max-w-full min-w-0 items-center gap-1.5 rounded-ctl px-2 text-code font-medium text-text-2 hover:bg-hover hover:text-text data-[state=open]:bg-press pointer-coarse:h-11";
@@ -28,13 +29,13 @@ export interface Prefill {
 }
 
 /** One form, no steps: say what, where and with what, then go. */
-export function NewSession({ prefill, focus }: { prefill: Prefill; focus: boolean }) {
+export function NewSession({ prefill, focus, below }: { prefill: Prefill; focus: boolean; below?: (runner: RunnerInfo, model: string | undefined, onModel: (key: string | undefined) => void) => ReactNode }) {
   const { list } = useRunners();
   const online = list.filter((machine) => machine.online);
   const [runnerId, setRunnerId] = useState<string | undefined>(prefill.runner);
   const runner = online.find((machine) => machine.id === (runnerId ?? lastRunner() ?? busiest())) ?? online[0];
   if (!runner) return null;
-  return <Form key={runner.id} runner={runner} machines={online} onRunner={setRunnerId} prefill={prefill} focus={focus} />;
+  return <Form key={runner.id} runner={runner} machines={online} onRunner={setRunnerId} prefill={prefill} focus={focus} below={below} />;
 }
 
 /** The machine of the session that was touched last, for the very first start from this browser. */
@@ -44,12 +45,22 @@ function busiest(): string | undefined {
   return newest?.info.runnerId ?? undefined;
 }
 
-function Form({ runner, machines, onRunner, prefill, focus }: { runner: RunnerRow; machines: readonly RunnerRow[]; onRunner: (id: string) => void; prefill: Prefill; focus: boolean }) {
+function Form({ runner, machines, onRunner, prefill, focus, below }: {
+  runner: RunnerRow;
+  machines: readonly RunnerRow[];
+  onRunner: (id: string) => void;
+  prefill: Prefill;
+  focus: boolean;
+  below: ((runner: RunnerInfo, model: string | undefined, onModel: (key: string | undefined) => void) => ReactNode) | undefined;
+}) {
   const last = lastChoice(runner.id);
   const recent = useQuery(recentFoldersQuery(runner.id));
+  const models = useQuery(modelsQuery(runner.id));
   const [chosenFolder, setFolder] = useState<string | undefined>(prefill.cwd ?? last.cwd);
   const folder = chosenFolder ?? recent.data?.[0] ?? (runner.info.roots.length === 1 ? runner.info.roots[0] : undefined) ?? "";
-  const [model, setModel] = useState(last.model);
+  const [chosenModel, setModel] = useState(last.model);
+  // A choice of earlier that the machine no longer has is not a choice; the demo stands in only while there is nothing else.
+  const model = chosenModel && models.data && models.data.length > 0 && !models.data.some((known) => modelKey(known) === chosenModel) ? undefined : chosenModel;
   const [agent, setAgent] = useState<string | undefined>();
   const [text, setText] = useState(prefill.prompt ?? "");
   const [busy, setBusy] = useState(false);
@@ -75,9 +86,14 @@ function Form({ runner, machines, onRunner, prefill, focus }: { runner: RunnerRo
     box.style.height = `${Math.min(TALLEST, box.scrollHeight)}px`;
   }, [text]);
 
+  const choose = (key: string | undefined) => {
+    setModel(key);
+    setProblem(undefined);
+  };
   const submit = async () => {
     if (busy) return;
     if (!folder) return setProblem("Choose the folder the agent should work in.");
+    if (model === undefined && models.data?.length === 0) return setProblem("This machine has no model yet. Choose one of the ways below.");
     setProblem(undefined);
     setBusy(true);
     key.current ??= newStartKey();
@@ -102,6 +118,7 @@ function Form({ runner, machines, onRunner, prefill, focus }: { runner: RunnerRo
   const agents = runner.info.agents;
 
   return (
+    <>
     <form
       onSubmit={(event) => {
         event.preventDefault();
@@ -150,7 +167,7 @@ function Form({ runner, machines, onRunner, prefill, focus }: { runner: RunnerRo
                 <MenuRadio value={runner.id} onChange={onRunner} options={machines.map((machine) => ({ value: machine.id, label: runnerName(machine.info) }))} />
               </Menu>
             )}
-            <ModelSelect runnerId={runner.id} value={model} onChange={setModel} />
+            <ModelSelect runnerId={runner.id} value={model} onChange={choose} />
             {agents.length > 0 && (
               <Menu
                 align="start"
@@ -180,5 +197,7 @@ function Form({ runner, machines, onRunner, prefill, focus }: { runner: RunnerRo
         {problem}
       </div>
     </form>
+    {below?.(runner.info, model, choose)}
+    </>
   );
 }

@@ -1,3 +1,3 @@
 export { NewSession, type Prefill } from "./NewSession";
 export { FolderPicker } from "./FolderPicker";
-export { ModelSelect, modelItems, modelKey } from "./ModelSelect";
+export { DEMO_MODEL, ModelSelect, modelItems, modelKey } from "./ModelSelect";
