@@ -82,6 +82,14 @@ describe("the hub", () => {
     expect(row(id)?.live).toBe(true);
   });
 
+  it("redraws nothing for a heartbeat that changes nothing", () => {
+    applyList([info(id, { isActive: true, sessionName: "x" })]);
+    const before = hub.getState();
+    applyStatus({ sessionId: id, isActive: true, lastHeartbeatAt: new Date().toISOString(), sessionName: "x", revision: 7 });
+    expect(hub.getState()).toBe(before);
+    expect(row(id)?.info.lastHeartbeatAt).not.toBeNull();
+  });
+
   it("never reorders for heartbeats", () => {
     applyList([info(id)]);
     const before = row(id)?.touchedAt;

@@ -180,7 +180,24 @@ export function applyRemoved(id: string): void {
   saveList();
 }
 
+/** Members that no row shows as they come: who was heard when, and the feed's own counter. */
+const QUIET = new Set(["lastHeartbeatAt", "lights", "revision", "viewerCount"]);
+
+function isQuiet(info: SessionInfo, patch: SessionStatus): boolean {
+  const states = (lights: SessionInfo["lights"]) => (lights ? [lights.relay, lights.machine, lights.agent, lights.model].map((light) => light.state).join() : "");
+  if (patch.lights && states(patch.lights) !== states(info.lights)) return false;
+  const before: Record<string, unknown> = { ...info };
+  return Object.entries(patch).every(([key, value]) => QUIET.has(key) || value === undefined || JSON.stringify(value) === JSON.stringify(before[key]));
+}
+
 export function applyStatus(patch: SessionStatus): void {
+  const known = hub.getState().sessions.get(patch.sessionId);
+  if (known && isQuiet(known.info, patch)) {
+    // A heartbeat that changes nothing to see redraws nothing: written in place, read by whoever draws next.
+    Object.assign(known.info, { lastHeartbeatAt: patch.lastHeartbeatAt }, patch.lights && { lights: patch.lights });
+    known.heardAt = serverNow();
+    return;
+  }
   update(patch.sessionId, (row) => {
     const finished = row.info.isActive && !patch.isActive;
     const begun = !row.info.isActive && patch.isActive;

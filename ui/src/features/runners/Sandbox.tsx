@@ -4,7 +4,7 @@ import { useState } from "react";
 import { queryClient, sandboxQuery } from "@/data/queries";
 import { isObject } from "@/data/storage";
 import { api, messageOf, url } from "@/net/api";
-import { Badge, Banner, ErrorState, Section, SkeletonRows } from "@/ui/bits";
+import { ErrorState, Section, SkeletonRows } from "@/ui/bits";
 import { Button } from "@/ui/Button";
 import { cx } from "@/ui/cx";
 import { Field, TextArea } from "@/ui/Field";
@@ -65,8 +65,7 @@ function Editor({ runnerId, status }: { runnerId: string; status: Record<string,
   );
   return (
     <div className="flex flex-col gap-8">
-      <Section title="What commands may do" description="For sessions that start after a change." actions={<Badge tone={status["active"] === true ? "done" : "plain"}>{status["active"] === true ? "Active" : "Not active"}</Badge>}>
-        {mode !== "none" && status["active"] !== true && current === mode && <Banner tone="wait">This machine can't enforce it at the moment, so commands run unconfined. Its log says why.</Banner>}
+      <Section title="What commands may do" description="Holds for sessions that start after a change. A session says itself when its machine cannot confine it.">
         <div role="radiogroup" aria-label="Confinement" className="grid gap-2 m:grid-cols-3">
           {MODES.map((entry) => (
             <button

@@ -5,7 +5,7 @@ import { usePref } from "@/data/prefs";
 import { load, save } from "@/data/storage";
 import { unreadStore } from "@/data/unread";
 import { minuteTicker } from "@/net/clock";
-import { groupSessions, type Filter, type Group } from "./grouping";
+import { groupSessions, type Entry, type Filter, type Group } from "./grouping";
 
 /** Stored set of strings: what is folded, what is unfolded. */
 function useStoredSet(key: string): [ReadonlySet<string>, (value: string) => void] {
@@ -40,8 +40,9 @@ export function useList(query: string, filter: Filter, frozen: boolean): List {
   const [unfolded, toggleRow] = useStoredSet("unfolded");
   const [folded, toggleGroup] = useStoredSet("folded");
 
+  const kept = useRef(new Map<string, Entry>());
   const wanted = useMemo(
-    () => groupSessions({ rows: [...sessions.values()], decisions, unread, grouping, query, filter, unfolded, now }),
+    () => keepEntries(kept.current, groupSessions({ rows: [...sessions.values()], decisions, unread, grouping, query, filter, unfolded, now })),
     [sessions, decisions, unread, grouping, query, filter, unfolded, now],
   );
   // What the person asked for (folding, searching) is theirs to move; only the feed must hold still.
@@ -52,6 +53,24 @@ export function useList(query: string, filter: Filter, frozen: boolean): List {
   return { groups: settled.current.groups, folded, toggleGroup, toggleRow };
 }
 
+/** Entries that say the same stay the same object, so that their rows are not drawn again. */
+export function keepEntries(kept: Map<string, Entry>, groups: Group[]): Group[] {
+  const seen = new Set<string>();
+  for (const group of groups) {
+    group.entries = group.entries.map((entry) => {
+      const key = `${group.key}/${entry.id}`;
+      seen.add(key);
+      const old = kept.get(key);
+      const { row, status, reason, depth, children, unfolded, unread } = entry;
+      if (old && old.row === row && old.status === status && old.reason === reason && old.depth === depth && old.children === children && old.unfolded === unfolded && old.unread === unread) return old;
+      kept.set(key, entry);
+      return entry;
+    });
+  }
+  for (const key of kept.keys()) if (!seen.has(key)) kept.delete(key);
+  return groups;
+}
+
 /** The old places with the new contents. */
 export function inPlace(old: readonly Group[], wanted: readonly Group[]): Group[] {
   const fresh = new Map(wanted.flatMap((group) => group.entries.map((entry) => [entry.id, entry] as const)));
@@ -59,7 +78,8 @@ export function inPlace(old: readonly Group[], wanted: readonly Group[]): Group[
     ...group,
     entries: group.entries.map((entry) => {
       const now = fresh.get(entry.id);
-      return now ? { ...entry, row: now.row, status: now.status, reason: now.reason, unread: now.unread } : entry;
+      if (!now || (now.row === entry.row && now.status === entry.status && now.reason === entry.reason && now.unread === entry.unread)) return entry;
+      return { ...entry, row: now.row, status: now.status, reason: now.reason, unread: now.unread };
     }),
   }));
 }
