@@ -5,55 +5,23 @@
 
 import { addChunk, chunkedState, openAssembly, received, CHUNK_STALL_MS, type Assembly } from "./chunks";
 import { foldFacts, NO_FACTS, type Facts } from "./facts";
+import { Deliveries, type Delivery } from "./deliveries";
+import { NOT_ASKED, type Hydration } from "./hydration";
 import { Ingress } from "./ingress";
 import { flag, list, number, object, text, type JsonObject } from "./json";
+import { KNOWN_EVENTS, WAITS_FOR_CHUNKS } from "./kinds";
 import { parseMessages, type Message } from "./message";
 import { changedFrom, emptyTranscript, noChanges, type Changes, type Item, type ItemId, type Transcript } from "./model";
+import { currentItem, lastFailure, lastText } from "./queries";
 import { applySnapshot, prepend, reduce, setActive } from "./reduce";
 import { NO_ROWS, project, type Projection, type Row, type RowOptions } from "./rows";
 import { admit, behind, belongs, connected, hydrate, openGate, parseEnvelope, parseHydrated, type Admission, type Gate } from "./seq";
+import { putTail, takeTail, type StoredTail } from "./tail";
 
 /** Longest wait for the end of an answer before its beginning is shown. */
 const HOLD_SCREEN_MS = 3_000;
 /** Work per flush; what is left waits for the next frame. */
 const FLUSH_BUDGET_MS = 6;
-
-export type Phase =
-  /** Never asked. */
-  | "new"
-  /** Asked, nothing of the answer is on screen yet. */
-  | "attaching"
-  | "live"
-  /** Ended; what is shown is the stored copy. */
-  | "replay"
-  | "failed";
-
-export interface Hydration {
-  readonly phase: Phase;
-  /** Why it failed or ended, in words for a person. */
-  readonly reason: string | null;
-  readonly retryable: boolean;
-  /** The server vouches that nothing is missing. */
-  readonly complete: boolean;
-  /** Progress of a large conversation. */
-  readonly received: number;
-  readonly total: number | null;
-  /** The content on screen is a stored copy that has not been confirmed yet. */
-  readonly stale: boolean;
-}
-
-const NEW: Hydration = { phase: "new", reason: null, retryable: false, complete: false, received: 0, total: null, stale: false };
-
-export type DeliveryState = "accepted" | "delivered" | "consumed" | "rejected" | "expired" | "cancelled" | "unknown";
-
-export interface Delivery {
-  readonly state: DeliveryState;
-  readonly code: string | null;
-  readonly message: string | null;
-  readonly by: string | null;
-}
-
-const DELIVERY_STATES: readonly DeliveryState[] = ["accepted", "delivered", "consumed", "rejected", "expired", "cancelled", "unknown"];
 
 export interface SessionModelOptions {
   readonly now: () => number;
@@ -71,16 +39,6 @@ export interface Have {
   readonly seq: number;
 }
 
-/** What is kept of a session between visits. */
-export interface StoredTail {
-  readonly version: 1;
-  readonly entries: Transcript["entries"];
-  readonly items: readonly Item[];
-}
-
-/** Entries kept for the next visit. */
-const TAIL = 60;
-
 type Listener = () => void;
 
 export class SessionModel {
@@ -96,11 +54,11 @@ export class SessionModel {
   #facts: Facts = NO_FACTS;
   #assembly: Assembly | null = null;
   #duringAssembly: JsonObject[] = [];
-  #hydration: Hydration = NEW;
+  #hydration: Hydration = NOT_ASKED;
   #projection: Projection = NO_ROWS;
   #open = new Map<string, boolean>();
   #view: Pick<RowOptions, "foldTools" | "hideThinking" | "outbox" | "hold"> = { foldTools: true, hideThinking: false, outbox: [], hold: false };
-  #deliveries = new Map<string, Delivery>();
+  readonly #deliveries = new Deliveries();
   #scheduled = false;
   #pageLoading = false;
   #attachedAt = 0;
@@ -126,7 +84,7 @@ export class SessionModel {
     return this.#transcript.items.get(id);
   }
   delivery(requestId: string): Delivery | undefined {
-    return this.#deliveries.get(requestId);
+    return this.#deliveries.of(requestId);
   }
   isOpen(rowId: string): boolean | undefined {
     return this.#open.get(rowId);
@@ -151,35 +109,17 @@ export class SessionModel {
     const gate = this.#gate;
     return gate && gate.seq !== null ? { epoch: gate.epoch, seq: gate.seq } : null;
   }
-  /** The item that is being written or run, newest first; tells what the agent is doing. */
+  /** What the agent is writing or running. */
   current(): Item | null {
-    const { entries, items } = this.#transcript;
-    for (let index = entries.length - 1; index >= Math.max(0, entries.length - 12); index -= 1) {
-      for (const id of entries[index]?.items.toReversed() ?? []) {
-        const item = items.get(id);
-        if (item?.kind === "tool" && (item.state === "running" || item.state === "preparing")) return item;
-        if ((item?.kind === "text" || item?.kind === "thinking") && item.live) return item;
-      }
-    }
-    return null;
+    return currentItem(this.#transcript);
   }
   /** Text of the last assistant passage, for announcements and copying. */
   lastText(): string | null {
-    const { entries, items } = this.#transcript;
-    for (let index = entries.length - 1; index >= 0; index -= 1) {
-      const texts = (entries[index]?.items ?? []).flatMap((id) => {
-        const item = items.get(id);
-        return item?.kind === "text" ? item.text : [];
-      });
-      if (texts.length > 0) return texts.join("\n\n");
-    }
-    return null;
+    return lastText(this.#transcript);
   }
   /** Why the last run failed, when it did. */
   lastFailure(): string | null {
-    const last = this.#transcript.entries.findLast((entry) => entry.role === "assistant" || entry.role === "user");
-    const item = this.#transcript.items.get(last?.items.at(-1) ?? "");
-    return item?.kind === "notice" && item.notice === "error" ? (item.detail ?? item.text) : null;
+    return lastFailure(this.#transcript);
   }
   /** Everything held, in order, for export and find. */
   allItems(): Item[] {
@@ -294,15 +234,8 @@ export class SessionModel {
   }
 
   commandStatus(value: unknown): void {
-    const raw = object(value);
-    const id = raw && text(raw["commandId"]);
-    const state = DELIVERY_STATES.find((known) => known === raw?.["state"]);
-    if (!raw || !id || !state) return;
-    const before = this.#deliveries.get(id);
-    // A receipt that overtook another never takes a message back.
-    if (before && rank(before.state) > rank(state)) return;
-    this.#deliveries.set(id, { state, code: text(raw["code"]), message: text(raw["message"]), by: text(raw["by"]) });
-    this.#withChanges((changes) => changes.items.add(`user:${id}`));
+    const id = this.#deliveries.apply(value);
+    if (id !== null) this.#withChanges((changes) => changes.items.add(`user:${id}`));
   }
 
   // ---- what a person does to the view
@@ -327,21 +260,13 @@ export class SessionModel {
   // ---- between visits
 
   storedTail(): StoredTail | null {
-    if (this.empty) return null;
-    const entries = this.#transcript.entries.filter((entry) => !entry.live).slice(-TAIL);
-    const items = entries.flatMap((entry) => entry.items.flatMap((id) => this.#transcript.items.get(id) ?? []));
-    return { version: 1, entries, items };
+    return takeTail(this.#transcript);
   }
 
   /** Show what was kept until the server answers. Does nothing once there is content. */
   restoreTail(tail: StoredTail): void {
     if (!this.empty || tail.version !== 1) return;
-    this.#transcript.entries = [...tail.entries];
-    for (const item of tail.items) this.#transcript.items.set(item.id, item);
-    for (const entry of tail.entries) {
-      this.#transcript.keys.add(entry.key);
-      for (const call of entry.toolCalls) this.#transcript.toolOwner.set(call, entry.key);
-    }
+    putTail(this.#transcript, tail);
     this.#withChanges((changes) => changedFrom(changes, 0));
     this.#setHydration({ ...this.#hydration, stale: true });
   }
@@ -465,7 +390,7 @@ export class SessionModel {
         reduce(this.#transcript, event, now, changes);
         return;
       default:
-        if (!reduce(this.#transcript, event, now, changes) && !factsChanged && !KNOWN.has(String(event["type"]))) this.#unknownEvents += 1;
+        if (!reduce(this.#transcript, event, now, changes) && !factsChanged && !KNOWN_EVENTS.has(String(event["type"]))) this.#unknownEvents += 1;
     }
   }
 
@@ -516,47 +441,6 @@ export class SessionModel {
     this.#hydration = next;
     notify(this.#hydrationListeners);
   }
-}
-
-/** Events that write into the transcript and must not overtake a snapshot that is being put together. */
-const WAITS_FOR_CHUNKS = new Set([
-  "message_start",
-  "message_update",
-  "message_end",
-  "turn_end",
-  "tool_execution_start",
-  "tool_execution_update",
-  "tool_execution_end",
-  "agent_start",
-  "agent_end",
-  "cli_error",
-  "ui_notify",
-  "model_select",
-]);
-
-/** Events without effect here on purpose: others show them. */
-const KNOWN = new Set([
-  "heartbeat",
-  "session_active",
-  "session_metadata_update",
-  "capabilities",
-  "turn_start",
-  "todo_update",
-  "model_set_result",
-  "plugin_trust_prompt",
-  "plugin_trust_expired",
-  "mcp_auth_required",
-  "mcp_auth_paste_required",
-  "mcp_auth_complete",
-  "mcp_startup_report",
-  "session_started",
-  "exec_result",
-]);
-
-const RANK: Record<DeliveryState, number> = { accepted: 0, delivered: 1, unknown: 2, consumed: 3, rejected: 3, expired: 3, cancelled: 3 };
-
-function rank(state: DeliveryState): number {
-  return RANK[state];
 }
 
 function add(listeners: Set<Listener>, listener: Listener): () => void {

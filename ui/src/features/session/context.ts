@@ -2,7 +2,9 @@ import { createContext, use, useCallback, useSyncExternalStore } from "react";
 import type { Facts } from "@/transcript/facts";
 import type { Item } from "@/transcript/model";
 import type { Row } from "@/transcript/rows";
-import type { Delivery, Hydration, SessionModel } from "@/transcript/session";
+import type { Delivery } from "@/transcript/deliveries";
+import type { Hydration } from "@/transcript/hydration";
+import type { SessionModel } from "@/transcript/session";
 import type { Attachment } from "./attach";
 
 /** What every part of an open session may reach. Its identity changes only with the session. */

@@ -1,5 +1,6 @@
 import { database } from "@/data/database";
-import { SessionModel, type StoredTail } from "@/transcript/session";
+import { SessionModel } from "@/transcript/session";
+import type { StoredTail } from "@/transcript/tail";
 
 /** Sessions whose whole transcript stays in memory. */
 const KEEP = 8;

@@ -1,4 +1,4 @@
-import { ArrowUp, Map as MapIcon, Paperclip, Square } from "lucide-react";
+import { ArrowUp, Paperclip, Square } from "lucide-react";
 import { lazy, Suspense, useCallback, useEffect, useId, useRef, useState, type ClipboardEvent, type DragEvent, type KeyboardEvent } from "react";
 import { useHotkey } from "@/app/hotkeys";
 import { answerDecision, runExec } from "@/data/answers";
@@ -18,6 +18,7 @@ import { ContextRing } from "./ContextRing";
 import { ModelPicker } from "./ModelPicker";
 import { askedAt, parseCommand, type Asked } from "./picker";
 import { PickerList } from "./PickerList";
+import { PlanSwitch } from "./PlanSwitch";
 import { ThinkingPicker } from "./ThinkingPicker";
 import { PASTE_TEXT_BYTES, useAttachments } from "./useAttachments";
 import { useChoices, type Choice } from "./usePicker";
@@ -398,28 +399,5 @@ export function Composer() {
         {dialog?.kind === "rewind" && <RewindDialog onClose={() => setDialog(null)} name={row?.info.sessionName ?? null} />}
       </Suspense>
     </div>
-  );
-}
-
-function PlanSwitch({ on }: { on: boolean }) {
-  const { sessionId } = useOpenSession();
-  const [busy, setBusy] = useState(false);
-  const toggle = async (): Promise<void> => {
-    setBusy(true);
-    try {
-      await runExec(sessionId, "set_plan_mode", { enabled: !on });
-    } catch (error) {
-      toast(messageOf(error), { tone: "fail" });
-    } finally {
-      setBusy(false);
-    }
-  };
-  return (
-    <Tooltip text={on ? "Plan mode: the agent can read but not change anything" : "Plan mode"} side="top">
-      <button type="button" className="chip" aria-pressed={on} aria-busy={busy || undefined} aria-label="Plan mode" onClick={() => void toggle()}>
-        <Icon icon={MapIcon} size={14} />
-        <span className={on ? "" : "max-l:sr-only"}>Plan</span>
-      </button>
-    </Tooltip>
   );
 }

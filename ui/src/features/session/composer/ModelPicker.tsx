@@ -45,7 +45,7 @@ export function ModelPicker({ open, onOpenChange }: { open: boolean; onOpenChang
       }
     >
       <Suspense fallback={<div className="h-40" />}>
-        <ModelList key={sessionId} models={models} current={current} failure={failure} onChoose={choose} />
+        <ModelList key={sessionId} models={models.length === 0 && current ? [current] : models} current={current} failure={failure} onChoose={choose} />
       </Suspense>
     </Popover>
   );

@@ -6,7 +6,7 @@ import { useRunner } from "@/data/runners";
 import { secondTicker } from "@/net/clock";
 import { connection } from "@/net/connection";
 import { Popover, cx } from "@/ui";
-import type { Light, LightState } from "@/protocol/generated";
+import type { Light, Lights, LightState } from "@/protocol/generated";
 import { useFacts, useOpenSession } from "../context";
 import { usePresence } from "../presence";
 
@@ -33,7 +33,14 @@ function aged(heardAt: number | null, now: number): LightState {
 /** The relay's word about a leg; an answer that grew old while the relay itself was away says nothing any more. */
 function told(light: Light | undefined, fallback: Leg): Leg {
   if (!light || light.state === "unknown") return fallback;
-  return { ...fallback, state: light.state, heardAt: light.heardAt };
+  // The relay tells of changes; a leg that is up has been heard since.
+  return { ...fallback, state: light.state, heardAt: light.state === "up" ? Math.max(light.heardAt ?? 0, fallback.heardAt ?? 0) || null : light.heardAt };
+}
+
+/** Two feeds tell of the same lights; the one that heard of the relay last is the newer. */
+function newest(a: Lights | null | undefined, b: Lights | null | undefined): Lights | undefined {
+  if (!a || !b) return a ?? b ?? undefined;
+  return (b.relay.heardAt ?? 0) > (a.relay.heardAt ?? 0) ? b : a;
 }
 
 function useLegs(): readonly Leg[] {
@@ -44,7 +51,7 @@ function useLegs(): readonly Leg[] {
   const runner = useRunner(row?.info.runnerId);
   const heardAt = useFacts(model, (facts) => facts.heardAt);
   const presence = usePresence(sessionId);
-  const lights = presence?.lights ?? undefined;
+  const lights = newest(presence?.lights, row?.info.lights);
   const reachable = link.phase === "connected";
   const relay: Leg = { name: "Relay", explains: "This page and the relay", state: reachable ? "up" : "down", heardAt: link.heardAt || null };
   const machine: Leg = told(lights?.machine, {

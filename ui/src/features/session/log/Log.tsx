@@ -1,15 +1,19 @@
 import { ArrowDown } from "lucide-react";
-import { memo, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, memo, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useRoute } from "@/app/routes";
 import { plural } from "@/data/format";
-import { useOutbox } from "@/data/outbox";
+import { useOutbox, type OutboxItem } from "@/data/outbox";
 import { usePref } from "@/data/prefs";
 import { markFailed, useDecisions } from "@/data/hub";
 import { REASON } from "@/data/attention";
 import { Icon, Skeleton, Spinner, announce, cx } from "@/ui";
 import type { Row } from "@/transcript/rows";
-import { useHydration, useOpenSession, useRows } from "../context";
+import { useFacts, useHydration, useOpenSession, useRows } from "../context";
 import { RowView } from "./rows";
+import { useRowKeys } from "./useRowKeys";
 import { useScroll } from "./useScroll";
+
+const Find = lazy(() => import("./Find"));
 
 /** The transcript. Redraws when rows come or go; a row redraws itself. */
 export const Log = memo(function Log() {
@@ -22,7 +26,8 @@ export const Log = memo(function Log() {
   const scroll = useScroll({ sessionId, rows, estimate: (row) => estimate(row, model), onNearTop: () => attachment()?.loadOlder(), showAll });
   const { virtualizer, following } = scroll;
 
-  const waiting = useMemo(() => outbox.map((item) => item.requestId), [outbox]);
+  const queue = useFacts(model, (facts) => facts.queue);
+  const waiting = useMemo(() => unseen(outbox, queue), [outbox, queue]);
   useEffect(() => model.setView({ outbox: waiting }), [model, waiting]);
   useEffect(() => model.setView({ hideThinking: thinking === "hidden" }), [model, thinking]);
   useEffect(() => model.setView({ hold: !following }), [model, following]);
@@ -39,17 +44,39 @@ export const Log = memo(function Log() {
   }, [lastOwn, scroll]);
   useAnnouncements();
 
+  useRowKeys(scroll.box, rows, scroll);
+  const [finding, setFinding] = useState(false);
+  const closeFind = useCallback(() => {
+    setFinding(false);
+    document.getElementById("transcript")?.focus({ preventScroll: true });
+  }, []);
+  useLinkedMessage(sessionId, rows, scroll.jumpTo);
+
   const news = useNews(rows, following);
   const items = virtualizer.getVirtualItems();
   return (
-    <div className="log-frame">
+    <div
+      className="log-frame"
+      onKeyDown={(event) => {
+        if (!event.defaultPrevented && (event.metaKey || event.ctrlKey) && !event.shiftKey && event.key.toLowerCase() === "f" && !finding) {
+          event.preventDefault();
+          setFinding(true);
+        }
+        if (event.key === "Enter" && event.target instanceof HTMLElement && event.target.matches("[data-row]")) event.target.querySelector<HTMLElement>("button[aria-expanded]")?.click();
+      }}
+    >
+      {finding && (
+        <Suspense fallback={null}>
+          <Find onJump={scroll.jumpTo} onClose={closeFind} />
+        </Suspense>
+      )}
       <div ref={scroll.box} className="log" role="log" aria-label="Conversation" aria-live="off" tabIndex={0} id="transcript" data-following={following}>
         <div ref={virtualizer.containerRef} className="log-rows">
           {items.map((item) => {
             const row = rows[item.index];
             if (!row) return null;
             return (
-              <div key={row.id} ref={virtualizer.measureElement} data-index={item.index} data-row={row.id} data-gap={row.gap} data-kind={row.kind === "item" ? row.item : row.kind} data-in-group={(row.kind === "item" && row.inGroup) || undefined} role="article" aria-setsize={rows.length} aria-posinset={item.index + 1} className="row">
+              <div key={row.id} ref={virtualizer.measureElement} data-index={item.index} data-row={row.id} data-gap={row.gap} data-kind={row.kind === "item" ? row.item : row.kind} data-in-group={(row.kind === "item" && row.inGroup) || undefined} tabIndex={-1} role="article" aria-setsize={rows.length} aria-posinset={item.index + 1} className="row">
                 <div className="column">
                   <RowView row={row} />
                 </div>
@@ -69,6 +96,29 @@ export const Log = memo(function Log() {
     </div>
   );
 });
+
+/** Messages that stand nowhere else: what the agent has put into its queue is shown there. */
+function unseen(items: readonly OutboxItem[], queue: readonly string[]): readonly string[] {
+  const left = [...queue];
+  return items.flatMap((item) => {
+    const at = item.state === "sent" ? left.indexOf(item.text) : -1;
+    if (at < 0) return item.requestId;
+    left.splice(at, 1);
+    return [];
+  });
+}
+
+/** A link to one message brings it into view, once. */
+function useLinkedMessage(sessionId: string, rows: readonly Row[], jumpTo: (rowId: string) => void): void {
+  const route = useRoute();
+  const wanted = route.name === "session" && route.id === sessionId ? route.m : undefined;
+  const done = useRef<string | undefined>(undefined);
+  useEffect(() => {
+    if (wanted === undefined || done.current === wanted || !rows.some((row) => row.id === wanted)) return;
+    done.current = wanted;
+    jumpTo(wanted);
+  }, [wanted, rows, jumpTo]);
+}
 
 /** Rows that appeared below since the reader left the end. */
 function useNews(rows: readonly Row[], following: boolean): number {

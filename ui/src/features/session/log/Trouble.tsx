@@ -1,8 +1,9 @@
 import { CloudOff, Hourglass, TriangleAlert } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { navigate, to } from "@/app/routes";
 import { api, messageOf, url } from "@/net/api";
 import { useSession } from "@/data/hub";
+import { useRunner } from "@/data/runners";
 import { Banner, Button, toast } from "@/ui";
 import { text, object } from "@/transcript/json";
 import { useFacts, useHydration, useOpenSession } from "../context";
@@ -47,11 +48,33 @@ export function Trouble() {
   return null;
 }
 
+/** Where an ended session ran: the list no longer knows, the relay's records do. */
+function usePlace(sessionId: string): { runnerId: string | null; cwd: string | null } {
+  const row = useSession(sessionId);
+  const [stored, setStored] = useState<{ runnerId: string | null; cwd: string | null } | null>(null);
+  const known = row?.info.runnerId ?? null;
+  useEffect(() => {
+    if (known !== null) return undefined;
+    const cancel = new AbortController();
+    api.get(url(["api", "sessions", sessionId]), { signal: cancel.signal }).then(
+      (answer) => {
+        const record = object(object(answer)?.["persisted"]) ?? object(object(answer)?.["live"]);
+        if (record) setStored({ runnerId: text(record["runnerId"]), cwd: text(record["cwd"]) });
+      },
+      // Without the record the buttons say why they are off.
+      () => undefined,
+    );
+    return () => cancel.abort();
+  }, [sessionId, known]);
+  return { runnerId: known ?? stored?.runnerId ?? null, cwd: row?.info.cwd ?? stored?.cwd ?? null };
+}
+
 function Ended() {
   const { sessionId, model } = useOpenSession();
-  const row = useSession(sessionId);
-  const cwd = useFacts(model, (facts) => facts.cwd) ?? row?.info.cwd ?? null;
-  const runnerId = row?.info.runnerId ?? null;
+  const place = usePlace(sessionId);
+  const runner = useRunner(place.runnerId);
+  const cwd = useFacts(model, (facts) => facts.cwd) ?? place.cwd;
+  const runnerId = place.runnerId;
   const [busy, setBusy] = useState(false);
   const resume = async (): Promise<void> => {
     setBusy(true);
@@ -70,7 +93,7 @@ function Ended() {
       <Banner
         actions={
           <>
-            <Button size="sm" kind="ink" busy={busy} disabled={!runnerId || !cwd} title={runnerId ? undefined : "Its machine is not known any more"} onClick={() => void resume()}>
+            <Button size="sm" kind="ink" busy={busy} disabled={!runnerId || !cwd || !runner?.online} title={!runnerId ? "Its machine is not known any more" : runner?.online ? undefined : "Its machine is not online"} onClick={() => void resume()}>
               Continue
             </Button>
             <Button size="sm" disabled={!cwd} onClick={() => navigate(to.home({ ...(cwd ? { cwd } : {}), ...(runnerId ? { runner: runnerId } : {}) }))}>
