@@ -112,7 +112,9 @@ impl Assembly {
                 self.arguments.get_mut(&index)?.push_str(&delta);
                 Some(Step::ToolcallDelta(delta_of(index, delta)))
             }
-            Piece::ToolEnd { index, arguments, thought_signature } => self.end_call(index, arguments, thought_signature),
+            Piece::ToolEnd { index, arguments, thought_signature } => {
+                self.end_call(index, arguments, thought_signature)
+            }
             Piece::Usage(reported) => {
                 self.message.usage = usage::priced(reported, &self.model);
                 None
@@ -145,7 +147,11 @@ impl Assembly {
             call.thought_signature = thought_signature;
         }
         let tool_call = self.message.content[index].clone();
-        Some(AssistantMessageEvent::ToolcallEnd(StreamToolCall { content_index: index as u32, tool_call, partial: None }))
+        Some(AssistantMessageEvent::ToolcallEnd(StreamToolCall {
+            content_index: index as u32,
+            tool_call,
+            partial: None,
+        }))
     }
 
     /// Show the arguments that are readable so far in the message itself.

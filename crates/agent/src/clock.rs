@@ -10,7 +10,8 @@ pub fn now_ms() -> i64 {
 
 /// `2026-01-31T12:00:00.000Z`, the form transcripts use.
 pub fn iso(ms: i64) -> String {
-    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let at =
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     at.format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"))
         .unwrap_or_else(|_| "1970-01-01T00:00:00.000Z".to_owned())
 }

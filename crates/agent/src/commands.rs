@@ -120,9 +120,8 @@ impl Core {
                 .iter()
                 .find(|skill| skill.name == name)
                 .ok_or_else(|| OpError::Invalid(format!("there is no skill `{name}`")))?;
-            let body = skill
-                .body()
-                .map_err(|error| OpError::Invalid(format!("failed to read skill `{name}`: {error}")))?;
+            let body =
+                skill.body().map_err(|error| OpError::Invalid(format!("failed to read skill `{name}`: {error}")))?;
             let dir = skill.path.parent().unwrap_or(&skill.path).display().to_string();
             let mut text = format!("<skill name=\"{name}\" folder=\"{dir}\">\n{}\n</skill>", body.trim());
             if !arguments.is_empty() {
@@ -148,11 +147,12 @@ impl Core {
         match name {
             "model" if arguments.is_empty() => Ok(host(HostCommand::PickModel)),
             "model" => {
-                let choice = core.registry.find(arguments).ok_or_else(|| OpError::UnknownModel(arguments.to_owned()))?;
+                let choice =
+                    core.registry.find(arguments).ok_or_else(|| OpError::UnknownModel(arguments.to_owned()))?;
                 if let Some(level) = choice.thinking {
                     core.set_thinking(level).await?;
                 }
-                let model = core.set_model(choice.model, ModelSelectSource::Set).await?;
+                let model = core.set_model(choice.model, ModelSelectSource::Set, false).await?;
                 Ok(said(format!("Model: {}", model.name.unwrap_or(model.id))))
             }
             "thinking" if arguments.is_empty() => {
@@ -188,7 +188,10 @@ impl Core {
             }
             "name" if arguments.is_empty() => {
                 let name = core.transcript.lock().name();
-                Ok(said(name.map_or_else(|| "This session has no name.".into(), |name| format!("This session is named “{name}”."))))
+                Ok(said(name.map_or_else(
+                    || "This session has no name.".into(),
+                    |name| format!("This session is named “{name}”."),
+                )))
             }
             "name" => {
                 let name = core.rename(arguments).await;
@@ -200,12 +203,19 @@ impl Core {
             "logout" => {
                 let removed = core.registry.auth().remove(arguments)?;
                 core.capabilities_changed().await;
-                Ok(said(if removed { format!("Forgot the key of {arguments}.") } else { format!("No key is stored for `{arguments}`.") }))
+                Ok(said(if removed {
+                    format!("Forgot the key of {arguments}.")
+                } else {
+                    format!("No key is stored for `{arguments}`.")
+                }))
             }
             "hotkeys" => Ok(host(HostCommand::Hotkeys)),
             "reload" => {
                 core.reload().await;
-                Ok(CommandOutcome { message: Some("Settings, models, skills and templates were read again.".into()), host: Some(HostCommand::Reload) })
+                Ok(CommandOutcome {
+                    message: Some("Settings, models, skills and templates were read again.".into()),
+                    host: Some(HostCommand::Reload),
+                })
             }
             "plan" => {
                 let enabled = !core.live.lock().plan_mode;

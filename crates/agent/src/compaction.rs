@@ -16,8 +16,8 @@ use crate::model::{ModelSpec, ThinkingLevel};
 use crate::op::{CompactionResult, OpError};
 use crate::provider::retry::{Retries, Verdict};
 use crate::provider::{CacheRetention, DEFAULT_IDLE_TIMEOUT, PIECES_IN_FLIGHT, ProviderError, Request, Sink};
-use crate::transcript::compact::{self, Plan, TURN_PREFIX_HEADING};
 use crate::transcript::EntryKind;
+use crate::transcript::compact::{self, Plan, TURN_PREFIX_HEADING};
 
 /// What the model is told when it summarises.
 const SYSTEM: &str = "You write exact, brief summaries of work in progress, for a colleague who takes over. \
@@ -219,7 +219,12 @@ pub(crate) async fn aside(
     let request = Request {
         credential,
         system: system.to_owned(),
-        messages: vec![Message::User(UserMessage { id: None, request_id: None, content: text.into(), timestamp: clock::now_ms() })],
+        messages: vec![Message::User(UserMessage {
+            id: None,
+            request_id: None,
+            content: text.into(),
+            timestamp: clock::now_ms(),
+        })],
         tools: Vec::new(),
         thinking: model.clamp_thinking(ThinkingLevel::Off),
         budgets: core.settings.read().thinking_budgets.clone(),
@@ -251,7 +256,9 @@ pub(crate) async fn aside(
     core.count(&message.usage, model.cost.is_some());
     match finish.error {
         Some(error) => Err(error),
-        None if message.stop_reason == StopReason::Error => Err(ProviderError::reported(None, "the model failed to answer")),
+        None if message.stop_reason == StopReason::Error => {
+            Err(ProviderError::reported(None, "the model failed to answer"))
+        }
         None => Ok(message),
     }
 }

@@ -7,9 +7,9 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock};
 use pizzapi_protocol::{
-    AgentEvent, AuthSourceChanged, Maybe, Message, MessageEvent, MetaEvent, MetaTodoItem, MetaTokenUsage, ModelChanged,
-    NotifyType, RawJson, RetryStateChanged, ThinkingLevel, ThinkingLevelChanged, TodoUpdate, TodoUpdated, TokenUsageUpdated,
-    UnixMs, MetaRetryState,
+    AgentEvent, AuthSourceChanged, Maybe, Message, MessageEvent, MetaEvent, MetaRetryState, MetaTodoItem,
+    MetaTokenUsage, ModelChanged, NotifyType, RawJson, RetryStateChanged, ThinkingLevel, ThinkingLevelChanged,
+    TodoUpdate, TodoUpdated, TokenUsageUpdated, UnixMs,
 };
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
@@ -31,8 +31,8 @@ use crate::queue::{Queue, QueuedMessage};
 use crate::settings::{Settings, SettingsFile};
 use crate::subagent::Subagents;
 use crate::tool::ToolSet;
-use pizzapi_tools::bash::Shells;
 use crate::transcript::{self, EntryKind, Transcript, compact};
+use pizzapi_tools::bash::Shells;
 
 /// Remembered remote commands.
 pub(crate) const COMMANDS_KEEP: usize = 2000;
@@ -403,10 +403,9 @@ impl Core {
             decisions: self.decisions.open(),
             background_shells: self.shells.running(),
             subagents: self.subagents.active(),
-            no_model: model.is_none().then(|| NoModel {
-                message: "no model is configured".into(),
-                offers: self.registry.offers(),
-            }),
+            no_model: model
+                .is_none()
+                .then(|| NoModel { message: "no model is configured".into(), offers: self.registry.offers() }),
             last_error: live.last_error.clone(),
             leaf,
             model_heard_at: (heard > 0).then_some(heard),
@@ -481,7 +480,11 @@ impl Core {
             .lock()
             .context()
             .into_iter()
-            .map(|(entry, message)| if message_id(&message).is_some() { message } else { with_id(message, &entry.id) })
+            .map(|(entry, message)| {
+                let known = message_id(&message).is_some();
+                let message = message.into_owned();
+                if known { message } else { with_id(message, &entry.id) }
+            })
             .collect()
     }
 
@@ -521,10 +524,8 @@ impl Core {
             data["text"] = message.text.clone().into();
             data["images"] = serde_json::to_value(&message.images).expect("pictures serialise");
         }
-        let entry = EntryKind::Custom {
-            custom_type: transcript::COMMAND_ENTRY.to_owned(),
-            data: Some(RawJson::from(data)),
-        };
+        let entry =
+            EntryKind::Custom { custom_type: transcript::COMMAND_ENTRY.to_owned(), data: Some(RawJson::from(data)) };
         let entry_id = self.transcript.lock().fresh_id();
         self.append_as(entry_id, entry, true).await;
     }
@@ -568,7 +569,9 @@ impl Core {
     pub(crate) fn model(&self) -> Result<ModelSpec, OpError> {
         let model = self.live.lock().model.clone();
         model.ok_or_else(|| {
-            OpError::NoModel("choose one with /model, paste a key with `pizzapi auth`, start Ollama, or try the demo".into())
+            OpError::NoModel(
+                "choose one with /model, paste a key with `pizzapi auth`, start Ollama, or try the demo".into(),
+            )
         })
     }
 }

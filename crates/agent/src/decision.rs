@@ -72,7 +72,8 @@ impl Decision {
                 lines.collect::<Vec<_>>().join("\n")
             }
             DecisionKind::Plan(plan) => {
-                let steps = plan.steps.iter().flatten().enumerate().map(|(n, step)| format!("{}. {}", n + 1, step.title));
+                let steps =
+                    plan.steps.iter().flatten().enumerate().map(|(n, step)| format!("{}. {}", n + 1, step.title));
                 plan.description.iter().cloned().chain(steps).collect::<Vec<_>>().join("\n")
             }
             DecisionKind::Approval(approval) => approval.subject.clone(),
@@ -102,7 +103,9 @@ impl Decision {
 
     fn pending_event(&self) -> AgentEvent {
         AgentEvent::Meta(match &self.kind {
-            DecisionKind::Question(question) => MetaEvent::QuestionPending(QuestionPending { question: question.clone() }),
+            DecisionKind::Question(question) => {
+                MetaEvent::QuestionPending(QuestionPending { question: question.clone() })
+            }
             DecisionKind::Plan(plan) => MetaEvent::PlanPending(PlanPending { plan: plan.clone() }),
             DecisionKind::Approval(approval) => {
                 MetaEvent::ApprovalPending(ApprovalPending { approval: approval.pending(&self.id) })
@@ -209,7 +212,10 @@ impl PlanAction {
 pub enum Answer {
     /// The text, or a JSON object question → answer.
     Question(String),
-    Plan { action: PlanAction, edit: Option<String> },
+    Plan {
+        action: PlanAction,
+        edit: Option<String>,
+    },
     Approval(ApprovalChoice),
     /// Nobody will answer; a permission is then refused.
     Cancel,
@@ -219,7 +225,11 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Ending {
-    Answered { answer: Answer, by: Option<String>, at: UnixMs },
+    Answered {
+        answer: Answer,
+        by: Option<String>,
+        at: UnixMs,
+    },
     /// The call that asked is over.
     Withdrawn,
 }
@@ -366,8 +376,11 @@ pub(crate) fn read_text(open: &[Decision], text: &str) -> Option<(String, Option
         let wanted = json.as_ref().and_then(|value| value.get("promptId")).and_then(Value::as_str);
         if wanted.is_none_or(|id| id == decision.id) {
             let approved = json.as_ref().and_then(|value| value.get("approved")).and_then(Value::as_bool);
-            let choice = ApprovalChoice::from_word(action)
-                .unwrap_or(if approved == Some(true) { ApprovalChoice::AllowOnce } else { ApprovalChoice::Deny });
+            let choice = ApprovalChoice::from_word(action).unwrap_or(if approved == Some(true) {
+                ApprovalChoice::AllowOnce
+            } else {
+                ApprovalChoice::Deny
+            });
             return Some((decision.id.clone(), Some(Answer::Approval(choice))));
         }
     }

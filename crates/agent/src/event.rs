@@ -34,25 +34,62 @@ pub enum Local {
     QueueUpdate(Queue),
     /// Nothing runs, retries, compacts or waits for delivery. Exactly one per kick.
     Settled(Outcome),
-    CompactionStart { reason: CompactionReason },
-    CompactionEnd { summary: Option<CompactionSummaryMessage>, aborted: bool, will_retry: bool, error: Option<String> },
-    RetryStart { attempt: u32, max_attempts: u32, delay_ms: u64, error: String },
-    RetryEnd { success: bool, attempt: u32, final_error: Option<String> },
+    CompactionStart {
+        reason: CompactionReason,
+    },
+    CompactionEnd {
+        summary: Option<CompactionSummaryMessage>,
+        aborted: bool,
+        will_retry: bool,
+        error: Option<String>,
+    },
+    RetryStart {
+        attempt: u32,
+        max_attempts: u32,
+        delay_ms: u64,
+        error: String,
+    },
+    RetryEnd {
+        success: bool,
+        attempt: u32,
+        final_error: Option<String>,
+    },
     DecisionRaised(Decision),
-    DecisionEnded { id: String, ending: Ending },
+    DecisionEnded {
+        id: String,
+        ending: Ending,
+    },
     /// The conversation is another one, or the same with a part replaced: take a snapshot.
-    TranscriptReplaced { reason: ReplaceReason },
+    TranscriptReplaced {
+        reason: ReplaceReason,
+    },
     /// A remote command reached another state.
-    Command { id: String, state: CommandState },
-    Notice { level: NotifyType, text: String },
+    Command {
+        id: String,
+        state: CommandState,
+    },
+    Notice {
+        level: NotifyType,
+        text: String,
+    },
     /// Models, tools or slash commands changed.
     CapabilitiesChanged,
     NameChanged(Option<String>),
     /// An agent works beside this one; its handle is for watching.
-    SubagentStarted { id: String, title: String, agent: crate::AgentHandle },
-    SubagentEnded { id: String },
+    SubagentStarted {
+        id: String,
+        title: String,
+        agent: crate::AgentHandle,
+    },
+    SubagentEnded {
+        id: String,
+    },
     /// A user's own shell command: what it printed so far.
-    UserBash { command: String, output: String, done: bool },
+    UserBash {
+        command: String,
+        output: String,
+        done: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Remote commands (`exec`) that are the agent's own.
 
-use pizzapi_protocol::{ModelSelectSource, ThinkingLevel};
+use pizzapi_protocol::ThinkingLevel;
 use serde_json::{Value, json};
 
 use crate::core::Core;
@@ -37,14 +37,16 @@ impl Core {
                     None => Err("Missing serverName".into()),
                 }
             }
-            "background_bash" => self.background_bash().map(|titles| Some(json!({ "backgrounded": titles }))).map_err(fail),
+            "background_bash" => {
+                self.background_bash().map(|titles| Some(json!({ "backgrounded": titles }))).map_err(fail)
+            }
             "abort" => {
                 self.abort().await;
                 Ok(None)
             }
             "set_model" => match text("provider").zip(text("modelId")) {
                 Some((provider, id)) => {
-                    self.select_model(&provider, &id, ModelSelectSource::Set).await.map(|_| None).map_err(fail)
+                    self.select_model(&provider, &id, true).await.map(|_| None).map_err(fail)
                 }
                 None => Err("Missing provider or modelId".into()),
             },
@@ -56,7 +58,9 @@ impl Core {
             "set_thinking_level" => match text("level") {
                 None => Err("Missing level".into()),
                 Some(level) => match ThinkingLevel::from_word(&level) {
-                    Some(level) => self.set_thinking(level).await.map(|l| Some(json!({ "thinkingLevel": l }))).map_err(fail),
+                    Some(level) => {
+                        self.set_thinking(level).await.map(|l| Some(json!({ "thinkingLevel": l }))).map_err(fail)
+                    }
                     None => Err(format!("Unknown thinking level: {level}")),
                 },
             },
@@ -109,8 +113,59 @@ impl Core {
                 .map_err(fail)
             }
             "new_session" => self.new_session().await.map(|()| None).map_err(fail),
+            "refresh_usage" => Ok(Some(json!({ "providerUsage": {}, "refreshedAt": crate::clock::now_ms() }))),
+            "sandbox_get_status" => Ok(Some(self.sandbox_status())),
+            "sandbox_update_config" => self.sandbox_update(arguments.get("config")).await.map(Some),
+            "plugin_trust_response" => Err("No pending plugin trust prompt (may have expired)".into()),
             "export_html" => Err("export_html is not implemented for remote exec yet".into()),
             _ => return None,
         })
+    }
+
+    /// Commands of this agent run without a sandbox; the rules that ask for permission are all there is, and this says so.
+    fn sandbox_status(&self) -> Value {
+        let config = self.sandbox_config();
+        json!({
+            "mode": config.get("mode").and_then(Value::as_str).unwrap_or("none"),
+            "active": false,
+            "platform": std::env::consts::OS,
+            "violations": 0,
+            "recentViolations": [],
+            "config": config,
+        })
+    }
+
+    fn sandbox_config(&self) -> Value {
+        let file = pizzapi_config::read_object(&self.config.agent_dir.join("config.json")).ok().flatten();
+        file.and_then(|file| file.get("sandbox").cloned()).filter(Value::is_object).unwrap_or_else(|| json!({}))
+    }
+
+    async fn sandbox_update(&self, change: Option<&Value>) -> Result<Value, String> {
+        let Some(Value::Object(change)) = change.cloned() else { return Err("Invalid sandbox config body".into()) };
+        if let Some(mode) = change.get("mode").and_then(Value::as_str)
+            && !matches!(mode, "none" | "basic" | "full")
+        {
+            return Err(format!("Invalid mode \"{mode}\". Valid values: none, basic, full"));
+        }
+        let path = self.config.agent_dir.join("config.json");
+        let saved = tokio::task::spawn_blocking(move || {
+            pizzapi_config::update_object(&path, |file| {
+                let mut sandbox = file.get("sandbox").and_then(Value::as_object).cloned().unwrap_or_default();
+                for (key, value) in change {
+                    if value.is_null() {
+                        sandbox.remove(&key);
+                    } else {
+                        sandbox.insert(key, value);
+                    }
+                }
+                file.insert("sandbox".into(), Value::Object(sandbox));
+            })
+        });
+        saved.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        Ok(json!({
+            "saved": true,
+            "resolvedConfig": self.sandbox_config(),
+            "message": "Changes will apply on next session start.",
+        }))
     }
 }

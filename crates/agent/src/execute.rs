@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::assembly::Finished;
+use crate::config::Host;
 use crate::core::Core;
 use crate::decision::{Answer, Approval, ApprovalChoice, DecisionKind};
-use crate::config::Host;
 use crate::permission::{Subject, Verdict, plan_mode};
 use crate::tool::{Call, Effect, Output, Partial, Progress, Tool, schema};
 
@@ -176,7 +176,9 @@ async fn prepare(
     if core.live.lock().plan_mode
         && let Some(reason) = blocked_by_plan_mode(tool.as_ref(), &arguments)
     {
-        return Err(format!("Blocked: plan mode is on and {reason}. Only look around, then present the plan with plan_mode."));
+        return Err(format!(
+            "Blocked: plan mode is on and {reason}. Only look around, then present the plan with plan_mode."
+        ));
     }
     let mut context = Vec::new();
     let hooked = tokio::select! {
@@ -224,7 +226,9 @@ async fn permit(
     };
     let reason = match verdict {
         Verdict::Allow => return Ok(()),
-        Verdict::Deny { reason } => return Err(format!("Denied: {reason}. Do not try to get around it; ask the user.")),
+        Verdict::Deny { reason } => {
+            return Err(format!("Denied: {reason}. Do not try to get around it; ask the user."));
+        }
         Verdict::Ask { reason } => reason,
     };
     if core.config.host == Host::Print {

@@ -20,7 +20,10 @@ pub(crate) async fn next(core: &Arc<Core>, error: &ProviderError) -> Option<Queu
     let current = core.live.lock().model.as_ref().map(|model| model.key());
     let candidates: Vec<_> = names
         .iter()
-        .filter_map(|name| pattern::find(&available, &name.replacen(':', "/", 1), |_| true).or_else(|| pattern::find(&available, name, |_| true)))
+        .filter_map(|name| {
+            pattern::find(&available, &name.replacen(':', "/", 1), |_| true)
+                .or_else(|| pattern::find(&available, name, |_| true))
+        })
         .map(|choice| choice.model)
         .collect();
     let from = candidates.iter().position(|model| Some(model.key()) == current).map_or(0, |at| at + 1);
@@ -34,7 +37,8 @@ pub(crate) async fn next(core: &Arc<Core>, error: &ProviderError) -> Option<Queu
         Message::User(_) => Some(message.text()),
         _ => None,
     })?;
-    core.warn(format!("{} failed ({}); going on with {}", current.unwrap_or_default(), error.message, chosen.name)).await;
+    core.warn(format!("{} failed ({}); going on with {}", current.unwrap_or_default(), error.message, chosen.name))
+        .await;
     core.apply_model(chosen, ModelSelectSource::Set, false).await;
     Some(QueuedMessage::user(last_input))
 }

@@ -159,7 +159,8 @@ impl Core {
         let judgement = match &goal.keywords {
             Some(keywords) => {
                 let last = self.last_assistant_text().unwrap_or_default().to_lowercase();
-                let missing: Vec<&String> = keywords.iter().filter(|word| !last.contains(&word.to_lowercase())).collect();
+                let missing: Vec<&String> =
+                    keywords.iter().filter(|word| !last.contains(&word.to_lowercase())).collect();
                 Ok(Judgement { met: missing.is_empty(), uncertain: false, reason: format!("missing: {missing:?}") })
             }
             None => self.judge(&goal.condition).await,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pizzapi_protocol::{CommandInfo, Message, MetaGoalStatus, MetaTokenUsage, Model, ModelSelectSource, ThinkingLevel};
+use pizzapi_protocol::{CommandInfo, Message, MetaGoalStatus, MetaTokenUsage, Model, ThinkingLevel};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -13,7 +13,8 @@ use crate::event::{Output, Subscription};
 use crate::exec::ExecReply;
 use crate::lifecycle;
 use crate::op::{
-    Accepted, CommandOutcome, CommandState, CompactionResult, ForkPoint, Journaled, OpError, Prompt, SessionPage, SessionQuery,
+    Accepted, CommandOutcome, CommandState, CompactionResult, ForkPoint, Journaled, OpError, Prompt, SessionPage,
+    SessionQuery,
 };
 use crate::queue::{Queue, QueuedMessage};
 use crate::transcript::Entry;
@@ -148,9 +149,14 @@ impl AgentHandle {
 
     // --- model
 
-    /// Waits until the agent is idle.
+    /// Waits until the agent is idle: for requests from afar.
     pub async fn set_model(&self, provider: &str, id: &str) -> Result<Model, OpError> {
-        self.core.select_model(provider, id, ModelSelectSource::Set).await
+        self.core.select_model(provider, id, true).await
+    }
+
+    /// At once: the next request of a running turn already goes to the new model.
+    pub async fn set_model_now(&self, provider: &str, id: &str) -> Result<Model, OpError> {
+        self.core.select_model(provider, id, false).await
     }
 
     pub async fn cycle_model(&self, forward: bool) -> Result<Option<Model>, OpError> {
@@ -204,7 +210,7 @@ impl AgentHandle {
 
     /// Use the offline demonstration.
     pub async fn use_demo(&self) -> Result<Model, OpError> {
-        self.set_model("demo", "demo").await
+        self.set_model_now("demo", "demo").await
     }
 
     // --- sessions

@@ -152,7 +152,8 @@ impl Hooks {
     pub async fn before_start(&self, prompt: &str, system_prompt: &str) -> (Vec<String>, Option<String>) {
         let (mut context, mut system) = (Vec::new(), None);
         for hook in self.matching("BeforeAgentStart", "") {
-            let Some(answer) = self.advice(hook, &json!({ "prompt": prompt, "system_prompt": system_prompt })).await else {
+            let Some(answer) = self.advice(hook, &json!({ "prompt": prompt, "system_prompt": system_prompt })).await
+            else {
                 continue;
             };
             context.extend(text(&answer, "additionalContext"));
@@ -310,7 +311,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_guard_blocks_by_word_by_exit_code_and_by_failing() {
-        let deny = hooks("PreToolUse", "bash|write", r#"echo '{"hookSpecificOutput":{"permissionDecision":"deny","permissionDecisionReason":"no"}}'"#);
+        let deny = hooks(
+            "PreToolUse",
+            "bash|write",
+            r#"echo '{"hookSpecificOutput":{"permissionDecision":"deny","permissionDecisionReason":"no"}}'"#,
+        );
         assert_eq!(deny.before_tool("Bash", &json!({})).await, Before::Block("no".into()));
         assert!(matches!(deny.before_tool("read", &json!({})).await, Before::Go { .. }));
         let exit = hooks("PreToolUse", "", "echo stop >&2; exit 2");

@@ -42,8 +42,8 @@ pub use exec::ExecReply;
 pub use handle::{Agent, AgentHandle};
 pub use model::registry::{NoModelOffer, ProviderChoice};
 pub use op::{
-    Accepted, CommandOutcome, CommandState, CompactionResult, Delivery, ForkPoint, HostCommand, Journaled, OpError, Prompt,
-    SessionPage, SessionQuery,
+    Accepted, CommandOutcome, CommandState, CompactionResult, Delivery, ForkPoint, HostCommand, Journaled, OpError,
+    Prompt, SessionPage, SessionQuery,
 };
 pub use queue::{Queue, QueuedMessage};
 pub use tool::Tool;

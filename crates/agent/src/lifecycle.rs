@@ -215,8 +215,7 @@ pub(crate) fn child(parent: &Core, config: AgentConfig, model: ModelSpec, read_o
     } else {
         Resources::default()
     };
-    let loaded =
-        Loaded { settings: parent.settings(), user: UserConfig::default(), resources, warnings: Vec::new() };
+    let loaded = Loaded { settings: parent.settings(), user: UserConfig::default(), resources, warnings: Vec::new() };
     let transcript = Transcript::create(&config.cwd, None, None);
     let core = build(config, loaded, parent.registry.clone(), parent.providers.clone(), transcript, Some(parent));
     *core.permissions.lock() = parent.permissions.lock().below(&core.config.cwd);
@@ -406,7 +405,8 @@ impl Core {
             return;
         }
         let log = exit.log_file.as_ref().map(|path| format!("\nFull output: {}", path.display())).unwrap_or_default();
-        let text = format!("Background command {} ({}) ended: {}\n\n{}{log}", exit.pid, exit.title, exit.status, exit.tail);
+        let text =
+            format!("Background command {} ({}) ended: {}\n\n{}{log}", exit.pid, exit.title, exit.status, exit.tail);
         let message = QueuedMessage {
             custom: Some(CustomOrigin { custom_type: "background-bash".into(), display: true, details: None }),
             ..QueuedMessage::user(text)
@@ -447,7 +447,8 @@ impl Core {
                         delivered.retain(|message| message.command_id.as_ref() != Some(id));
                     }
                 }
-                EntryKind::Compaction { usage: Some(usage), .. } | EntryKind::BranchSummary { usage: Some(usage), .. } => {
+                EntryKind::Compaction { usage: Some(usage), .. }
+                | EntryKind::BranchSummary { usage: Some(usage), .. } => {
                     add_usage(&mut live.usage, usage, true);
                 }
                 EntryKind::CustomMessage { custom_type, details, .. } if custom_type == crate::subagent::RESULT => {
@@ -465,7 +466,8 @@ impl Core {
         }
         self.stamps.at_least(newest);
         let custom = |name: &str| transcript.last_custom(name).and_then(|data| data.to::<Value>().ok());
-        live.plan_mode = custom(PLAN_MODE_ENTRY).and_then(|v| v.get("enabled").and_then(Value::as_bool)).unwrap_or(false);
+        live.plan_mode =
+            custom(PLAN_MODE_ENTRY).and_then(|v| v.get("enabled").and_then(Value::as_bool)).unwrap_or(false);
         live.todos =
             transcript.last_custom(TODO_ENTRY).and_then(|data| data.to::<Vec<MetaTodoItem>>().ok()).unwrap_or_default();
         *self.goal.lock() =

@@ -101,7 +101,10 @@ pub enum CommandState {
     Delivered,
     /// Taken into the context, or acted on.
     Consumed,
-    Rejected { code: String, message: String },
+    Rejected {
+        code: String,
+        message: String,
+    },
     /// Withdrawn before it was consumed.
     Cancelled,
 }

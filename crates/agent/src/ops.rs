@@ -20,9 +20,10 @@ use crate::event::{CompactionReason, Local, ReplaceReason};
 use crate::hooks::Input;
 use crate::model::ModelSpec;
 use crate::op::{
-    Accepted, CommandState, CompactionResult, Delivery, ForkPoint, Journaled, OpError, Prompt, SessionPage, SessionQuery,
+    Accepted, CommandState, CompactionResult, Delivery, ForkPoint, Journaled, OpError, Prompt, SessionPage,
+    SessionQuery,
 };
-use crate::queue::{QUEUE_KEEP, QueuedMessage};
+use crate::queue::{CustomOrigin, QUEUE_KEEP, QueuedMessage};
 use crate::settings::SettingsFile;
 use crate::tool::ToolSet;
 use crate::transcript::list::{self, Scope, SessionSummary};
@@ -31,6 +32,8 @@ use crate::transcript::{EntryKind, PLAN_MODE_ENTRY, Transcript, resume};
 /// Sessions on one page unless asked for otherwise, and at most.
 const PAGE: usize = 50;
 const MAX_PAGE: usize = 200;
+/// Said in the first run of a session without a name.
+const NAME_NOTE: &str = "This session has no name yet: call set_session_name together with your first other calls or before your answer.";
 /// Longest name of a session. Units: characters.
 const MAX_NAME: usize = 200;
 
@@ -94,11 +97,8 @@ impl Core {
             return Err(OpError::EmptyPrompt);
         }
         self.model()?;
-        let message = QueuedMessage {
-            command_id: prompt.command_id.clone(),
-            images: prompt.images,
-            ..QueuedMessage::user(text)
-        };
+        let message =
+            QueuedMessage { command_id: prompt.command_id.clone(), images: prompt.images, ..QueuedMessage::user(text) };
         if let Some(id) = &prompt.command_id {
             self.journal(id, CommandState::Delivered, Some(&message)).await;
         }
@@ -127,7 +127,9 @@ impl Core {
                 }
                 Some((prompts, cancel))
             } else {
-                live.queue.push(delivery, message).map_err(|_| OpError::QueueFull(QUEUE_KEEP))?;
+                if !live.queue.push(delivery, message) {
+                    return Err(OpError::QueueFull(QUEUE_KEEP));
+                }
                 None
             }
         };
@@ -145,37 +147,26 @@ impl Core {
         }
     }
 
-    /// Things that belong to the beginning of a run.
-    pub(crate) async fn before_run(&self, prompts: &[QueuedMessage]) {
+    /// Things that belong to the beginning of a run. Returns what hooks have to say, to follow the prompts.
+    pub(crate) async fn before_run(&self, prompts: &[QueuedMessage]) -> Vec<QueuedMessage> {
         let waiting = std::mem::take(&mut self.live.lock().pending_bash);
         for message in waiting {
             self.commit(message, None).await;
         }
         let mut notes = Vec::new();
-        let text = prompts.iter().rev().find(|p| p.custom.is_none()).map(|p| p.text.clone()).unwrap_or_default();
-        {
-            let named = self.transcript.lock().name().is_some();
-            let mut live = self.live.lock();
-            if !named && !live.naming_over && self.tools.read().has("set_session_name") {
-                live.naming_over = false;
-                notes.push("This session has no name yet: call set_session_name together with your first other calls or before your answer.".to_owned());
-            }
+        let named = self.transcript.lock().name().is_some();
+        if !named && !self.live.lock().naming_over && self.tools.read().has("set_session_name") {
+            notes.push(NAME_NOTE.to_owned());
         }
+        *self.run_system.lock() = None;
+        self.run_notes.lock().notes = notes;
+        let text = prompts.iter().rev().find(|p| p.custom.is_none()).map(|p| p.text.clone()).unwrap_or_default();
         let base = self.system_prompt(&self.active_tools());
         let (context, system) = self.hooks.before_start(&text, &base).await;
-        for text in context {
-            let message = Message::Custom(pizzapi_protocol::CustomMessage {
-                id: None,
-                custom_type: "hook-context".into(),
-                content: text.into(),
-                display: false,
-                details: None,
-                timestamp: self.stamps.next(),
-            });
-            self.commit(message, None).await;
-        }
-        self.run_notes.lock().notes = notes;
         *self.run_system.lock() = system;
+        let origin = CustomOrigin { custom_type: "hook-context".into(), display: false, details: None };
+        let message = |text| QueuedMessage { custom: Some(origin.clone()), ..QueuedMessage::user(text) };
+        context.into_iter().map(message).collect()
     }
 
     pub(crate) fn system_prompt(&self, tools: &ToolSet) -> String {
@@ -186,7 +177,7 @@ impl Core {
         {
             let live = self.live.lock();
             if live.naming_over {
-                notes.notes.retain(|note| !note.contains("set_session_name"));
+                notes.notes.retain(|note| note != NAME_NOTE);
             }
             if live.plan_mode {
                 notes.notes.push(
@@ -288,15 +279,19 @@ impl Core {
 
     // --- model and thinking
 
-    pub(crate) async fn select_model(&self, provider: &str, id: &str, source: ModelSelectSource) -> Result<Model, OpError> {
-        let model = self
-            .registry
-            .get(provider, id)
-            .ok_or_else(|| OpError::UnknownModel(format!("{provider}/{id}")))?;
-        self.set_model(model, source).await
+    /// `wait`: not before the agent is idle, as requests from afar want it.
+    pub(crate) async fn select_model(&self, provider: &str, id: &str, wait: bool) -> Result<Model, OpError> {
+        let model = self.registry.get(provider, id).ok_or_else(|| OpError::UnknownModel(format!("{provider}/{id}")))?;
+        self.set_model(model, ModelSelectSource::Set, wait).await
     }
 
-    pub(crate) async fn set_model(&self, model: ModelSpec, source: ModelSelectSource) -> Result<Model, OpError> {
+    /// Without `wait` the next request of a running turn goes to the new model.
+    pub(crate) async fn set_model(
+        &self,
+        model: ModelSpec,
+        source: ModelSelectSource,
+        wait: bool,
+    ) -> Result<Model, OpError> {
         if self.registry.is_hidden(&model) {
             return Err(OpError::HiddenModel(model.key()));
         }
@@ -304,7 +299,9 @@ impl Core {
         let credential = tokio::task::spawn_blocking(move || registry.credential(&provider))
             .await
             .map_err(|error| OpError::Invalid(error.to_string()))??;
-        self.wait_idle().await;
+        if wait {
+            self.wait_idle().await;
+        }
         self.apply_model(model.clone(), source, true).await;
         self.auth_source_changed(Some(credential.source.as_str().to_owned())).await;
         Ok(model.info())
@@ -350,7 +347,7 @@ impl Core {
             (None, _) => 0,
             (Some(at), len) => (at + if forward { 1 } else { len - 1 }) % len,
         };
-        self.set_model(list[next].clone(), ModelSelectSource::Cycle).await.map(Some)
+        self.set_model(list[next].clone(), ModelSelectSource::Cycle, false).await.map(Some)
     }
 
     pub(crate) async fn set_thinking(&self, level: ThinkingLevel) -> Result<ThinkingLevel, OpError> {
@@ -423,7 +420,8 @@ impl Core {
             return;
         }
         let settings = self.settings();
-        let chosen = crate::lifecycle::preferred_model(&self.registry, &settings).or_else(|| self.registry.default_model());
+        let chosen =
+            crate::lifecycle::preferred_model(&self.registry, &settings).or_else(|| self.registry.default_model());
         if let Some(model) = chosen {
             self.apply_model(model, ModelSelectSource::Restore, false).await;
         }
@@ -484,7 +482,8 @@ impl Core {
         let core = self.arc();
         // Not cut short when the caller goes away.
         let work = tokio::spawn(async move {
-            let result = compaction::compact_now(&core, CompactionReason::Manual, focus.as_deref(), false, &cancel).await;
+            let result =
+                compaction::compact_now(&core, CompactionReason::Manual, focus.as_deref(), false, &cancel).await;
             core.live.lock().phase = Phase::Idle;
             core.refresh_now();
             core.idle.notify_waiters();
@@ -807,7 +806,10 @@ impl Core {
         let workspace = Workspace::new(self.config.cwd.clone(), self.config.home().map(Path::to_owned));
         let (sender, mut outputs) = tokio::sync::watch::channel(String::new());
         let output = if let Some(reason) = self.hooks.user_bash(command).await {
-            pizzapi_tools::Output { is_error: true, ..pizzapi_tools::Output::text(format!("Blocked by a hook: {reason}")) }
+            pizzapi_tools::Output {
+                is_error: true,
+                ..pizzapi_tools::Output::text(format!("Blocked by a hook: {reason}"))
+            }
         } else {
             let env = crate::tool::shell::environment(self);
             let arguments =
@@ -910,7 +912,11 @@ impl Core {
         let live = self.live.lock();
         let usage = live.usage;
         let model = live.model.as_ref();
-        let cost = if usage.cost_incomplete { format!("${:.4} (some prices are unknown)", usage.cost) } else { format!("${:.4}", usage.cost) };
+        let cost = if usage.cost_incomplete {
+            format!("${:.4} (some prices are unknown)", usage.cost)
+        } else {
+            format!("${:.4}", usage.cost)
+        };
         format!(
             "**Session** {id}\nFile: {file}\nModel: {}\nMessages: {user} from you, {assistant} answers, {calls} tool calls, {results} results\nTokens: {} in, {} out, {} read from cache, {} written to cache\nContext: {}\nCost: {cost}",
             model.map_or("none".into(), |m| format!("{} ({})", m.name, m.provider)),
@@ -949,7 +955,9 @@ impl Core {
 
     pub(crate) async fn export(&self, path: &str) -> Result<String, OpError> {
         let target = if path.is_empty() {
-            self.config.cwd.join(format!("pizzapi-session-{}.jsonl", clock::iso(clock::now_ms()).replace([':', '.'], "-")))
+            self.config
+                .cwd
+                .join(format!("pizzapi-session-{}.jsonl", clock::iso(clock::now_ms()).replace([':', '.'], "-")))
         } else {
             self.config.cwd.join(path)
         };

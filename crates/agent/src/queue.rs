@@ -62,23 +62,24 @@ pub struct Queue {
 }
 
 impl Queue {
-    pub fn push(&mut self, delivery: Delivery, message: QueuedMessage) -> Result<(), QueuedMessage> {
+    /// Returns false, and takes nothing, when the queue is full.
+    pub fn push(&mut self, delivery: Delivery, message: QueuedMessage) -> bool {
         let queue = match delivery {
             Delivery::Auto | Delivery::Steer => &mut self.steering,
             Delivery::FollowUp => &mut self.follow_up,
             Delivery::NextTurn => {
                 if self.next_turn.len() >= QUEUE_KEEP {
-                    return Err(message);
+                    return false;
                 }
                 self.next_turn.push(message);
-                return Ok(());
+                return true;
             }
         };
         if queue.len() >= QUEUE_KEEP {
-            return Err(message);
+            return false;
         }
         queue.push_back(message);
-        Ok(())
+        true
     }
 
     pub fn poll_steering(&mut self, mode: QueueMode) -> Vec<QueuedMessage> {
@@ -91,7 +92,7 @@ impl Queue {
 
     /// Is there something that would be delivered now?
     pub fn has_deliverable(&self) -> bool {
-        !self.held && !(self.steering.is_empty() && self.follow_up.is_empty())
+        !self.held && !self.is_empty()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -112,7 +113,8 @@ impl Queue {
     pub fn replace(&mut self, texts: Vec<String>) -> Vec<QueuedMessage> {
         let mut old: Vec<QueuedMessage> = Vec::new();
         for queue in [&mut self.steering, &mut self.follow_up] {
-            let (custom, own): (VecDeque<_>, VecDeque<_>) = std::mem::take(queue).into_iter().partition(|m| m.custom.is_some());
+            let (custom, own): (VecDeque<_>, VecDeque<_>) =
+                std::mem::take(queue).into_iter().partition(|m| m.custom.is_some());
             *queue = custom;
             old.extend(own);
         }
@@ -155,7 +157,7 @@ mod tests {
     fn filled() -> Queue {
         let mut queue = Queue::default();
         for text in ["same", "same", "other"] {
-            queue.push(Delivery::FollowUp, QueuedMessage::user(text)).expect("room");
+            assert!(queue.push(Delivery::FollowUp, QueuedMessage::user(text)));
         }
         queue
     }
@@ -189,8 +191,8 @@ mod tests {
     fn a_full_queue_refuses() {
         let mut queue = Queue::default();
         for _ in 0..QUEUE_KEEP {
-            queue.push(Delivery::Steer, QueuedMessage::user("x")).expect("room");
+            assert!(queue.push(Delivery::Steer, QueuedMessage::user("x")));
         }
-        assert!(queue.push(Delivery::Steer, QueuedMessage::user("x")).is_err());
+        assert!(!queue.push(Delivery::Steer, QueuedMessage::user("x")));
     }
 }

@@ -162,7 +162,8 @@ impl Tool for Delegate {
                 core.subagents.active()
             )));
         }
-        let names: Vec<String> = tasks.iter().map(|task| format!("{}: {}", task.agent.name, first_line(&task.text))).collect();
+        let names: Vec<String> =
+            tasks.iter().map(|task| format!("{}: {}", task.agent.name, first_line(&task.text))).collect();
         let stop = core.subagents.stop.lock().clone();
         if chain {
             begin(core, vec![tasks], stop);
@@ -183,7 +184,8 @@ fn first_line(text: &str) -> String {
 
 /// What the arguments ask for, and whether one after the other.
 fn tasks(core: &Core, arguments: &Value) -> Result<(Vec<Task>, bool), Failure> {
-    let forms = ["task", "tasks", "chain"].iter().filter(|key| arguments.get(**key).is_some_and(|v| !v.is_null())).count();
+    let forms =
+        ["task", "tasks", "chain"].iter().filter(|key| arguments.get(**key).is_some_and(|v| !v.is_null())).count();
     if forms != 1 {
         return Err(Failure::new("Give exactly one of `task`, `tasks` and `chain`."));
     }
@@ -382,19 +384,13 @@ fn child_config(parent: &Core, task: &Task) -> AgentConfig {
     config.system_prompt = Some(task.agent.prompt.clone());
     config.append_system_prompt = None;
     config.tools.clone_from(&task.agent.tools);
-    config.exclude_tools = [
-        "subagent",
-        "AskUserQuestion",
-        "plan_mode",
-        "toggle_plan_mode",
-        "set_session_name",
-        "update_todo",
-    ]
-    .map(str::to_owned)
-    .into_iter()
-    .chain(task.agent.disallowed.iter().cloned())
-    .chain(parent.config.exclude_tools.iter().cloned())
-    .collect();
+    config.exclude_tools =
+        ["subagent", "AskUserQuestion", "plan_mode", "toggle_plan_mode", "set_session_name", "update_todo"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(task.agent.disallowed.iter().cloned())
+            .chain(parent.config.exclude_tools.iter().cloned())
+            .collect();
     config
 }
 
@@ -410,7 +406,9 @@ fn choose_model(parent: &Core, task: &Task) -> Option<ModelSpec> {
                 .filter(|choice| registry.has_credentials(&choice.model.provider))
                 .map(|choice| choice.model)
                 // The same model may be had elsewhere.
-                .or_else(|| pattern::find(&registry.available(), name.rsplit('/').next()?, |_| true).map(|choice| choice.model)),
+                .or_else(|| {
+                    pattern::find(&registry.available(), name.rsplit('/').next()?, |_| true).map(|choice| choice.model)
+                }),
         }
     };
     let default = parent.subagents.default_model.lock().clone();
@@ -430,7 +428,9 @@ fn cheapest(registry: &Registry, current: Option<&ModelSpec>) -> Option<ModelSpe
     registry
         .available()
         .into_iter()
-        .filter(|model| model.provider == *provider && model.provider != "google" && price(model).is_some_and(|p| p > 0.0))
+        .filter(|model| {
+            model.provider == *provider && model.provider != "google" && price(model).is_some_and(|p| p > 0.0)
+        })
         .min_by(|a, b| price(a).unwrap_or(f64::MAX).total_cmp(&price(b).unwrap_or(f64::MAX)))
 }
 
@@ -447,7 +447,10 @@ async fn deliver(core: &Arc<Core>, results: Vec<Finished>) {
                     let head: String = result.text.chars().take(2000).collect();
                     format!("{head}\n[… all of it: {}]", path.display())
                 }
-                Err(error) => format!("{}\n[the rest could not be kept: {error}]", result.text.chars().take(20_000).collect::<String>()),
+                Err(error) => format!(
+                    "{}\n[the rest could not be kept: {error}]",
+                    result.text.chars().take(20_000).collect::<String>()
+                ),
             }
         } else {
             result.text.clone()
@@ -485,7 +488,10 @@ fn definitions(config: &AgentConfig, scope: &str) -> Vec<Definition> {
         }
     };
     if scope != "user" {
-        let nearest = config.cwd.ancestors().find(|dir| dir.join(".pizzapi/agents").is_dir() || dir.join(".claude/agents").is_dir());
+        let nearest = config
+            .cwd
+            .ancestors()
+            .find(|dir| dir.join(".pizzapi/agents").is_dir() || dir.join(".claude/agents").is_dir());
         if let Some(dir) = nearest {
             take(dir.join(".pizzapi").join("agents"), true);
             take(dir.join(".claude").join("agents"), true);

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pizzapi_protocol::{
-    AgentEnd, AgentEvent, AssistantMessage, AssistantMessageEvent, CliError, CustomMessage, Empty, Message, MessageContent,
-    MessageEvent, MessageUpdate, MetaRetryState, Open, RawJson, StopReason, TurnEnd, TurnStart, UserMessage,
+    AgentEnd, AgentEvent, AssistantMessage, AssistantMessageEvent, CliError, CustomMessage, Empty, Message,
+    MessageContent, MessageEvent, MessageUpdate, MetaRetryState, Open, RawJson, StopReason, TurnEnd, TurnStart,
+    UserMessage,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -74,11 +75,14 @@ async fn drive_inner(core: &Arc<Core>, prompts: Vec<QueuedMessage>, cancel: &Can
         // Its failure is reported there; the request itself will tell whether it fits.
         let _ = compaction::automatic(core, CompactionReason::Threshold, true, cancel).await;
     }
-    core.before_run(&prompts).await;
+    let added = core.before_run(&prompts).await;
+    prompts.extend(added);
     loop {
         let kicked = !prompts.is_empty();
         core.live.lock().settling = false;
         let end = run(core, std::mem::take(&mut prompts), cancel, &mut retries).await;
+        // A name is asked for once.
+        core.live.lock().naming_over = true;
         {
             let mut live = core.live.lock();
             live.settling = true;
@@ -208,7 +212,12 @@ async fn recover(
 }
 
 /// One run: `agent_start` to `agent_end`.
-async fn run(core: &Arc<Core>, prompts: Vec<QueuedMessage>, cancel: &CancellationToken, retries: &mut Retries) -> RunEnd {
+async fn run(
+    core: &Arc<Core>,
+    prompts: Vec<QueuedMessage>,
+    cancel: &CancellationToken,
+    retries: &mut Retries,
+) -> RunEnd {
     core.live.lock().run_number += 1;
     core.refresh_now();
     core.event(AgentEvent::AgentStart(Empty {})).await;
@@ -290,7 +299,8 @@ async fn start_turn(core: &Arc<Core>, turn: u64) {
 }
 
 async fn end_turn(core: &Arc<Core>, turn: u64, message: AssistantMessage, tool_results: Vec<Message>) {
-    core.event(AgentEvent::TurnEnd(TurnEnd { turn_index: turn, message: Message::Assistant(message), tool_results })).await;
+    core.event(AgentEvent::TurnEnd(TurnEnd { turn_index: turn, message: Message::Assistant(message), tool_results }))
+        .await;
     core.usage_changed().await;
 }
 
@@ -308,7 +318,12 @@ async fn commit_queued(core: &Arc<Core>, queued: QueuedMessage) -> Message {
         MessageContent::Blocks(blocks)
     };
     let message = match queued.custom {
-        None => Message::User(UserMessage { id: None, request_id: queued.command_id.as_deref().map(Into::into), content, timestamp }),
+        None => Message::User(UserMessage {
+            id: None,
+            request_id: queued.command_id.as_deref().map(Into::into),
+            content,
+            timestamp,
+        }),
         Some(origin) => Message::Custom(CustomMessage {
             id: None,
             custom_type: origin.custom_type,
@@ -348,7 +363,11 @@ async fn ask(core: &Arc<Core>, cancel: &CancellationToken) -> (Finished, Option<
             let text = error.as_ref().map(|error| error.message.clone());
             (assembly.finish(reason, raw, text), error)
         }
-        Received::Failed(error) => {
+        Received::Failed(mut error) => {
+            if error.kind == ErrorKind::Auth {
+                let provider = &request.model.provider;
+                error.message.push_str(&format!(" (check the key: /login {provider}, or `pizzapi auth {provider}`)"));
+            }
             let text = error.message.clone();
             (assembly.finish(StopReason::Error, None, Some(text)), Some(error))
         }
@@ -381,8 +400,11 @@ async fn end_message(core: &Arc<Core>, message: &AssistantMessage, error: Option
                 live.error_latched = true;
                 live.last_error = Some(error.message.clone());
             }
-            core.retry_changed(Some(MetaRetryState { error_message: error.message.clone(), detected_at: clock::now_ms() }))
-                .await;
+            core.retry_changed(Some(MetaRetryState {
+                error_message: error.message.clone(),
+                detected_at: clock::now_ms(),
+            }))
+            .await;
             core.event(AgentEvent::CliError(CliError {
                 message: error.message.clone(),
                 source: Some(if asked { "provider" } else { "model" }.into()),
@@ -421,7 +443,7 @@ async fn prepare(core: &Arc<Core>) -> Result<Request, ProviderError> {
     let settings = core.settings();
     let (messages, estimate, session_id) = {
         let transcript = core.transcript.lock();
-        let messages: Vec<Message> = transcript.context().into_iter().map(|(_, message)| message).collect();
+        let messages: Vec<Message> = transcript.context().into_iter().map(|(_, message)| message.into_owned()).collect();
         (messages, compact::estimated_tokens(&transcript), transcript.header().id.clone())
     };
     let room = model.context_window.saturating_sub(estimate + WINDOW_MARGIN).max(1024);

@@ -54,7 +54,13 @@ impl UserConfig {
     }
 
     pub fn texts(&self, key: &str) -> Vec<String> {
-        self.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        self.get(key)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
     }
 }
 

@@ -128,7 +128,9 @@ fn next_step(messages: &[Message], tools: &[&str]) -> Step {
         };
     }
     Step {
-        thinking: "This is the offline demonstration. It only knows a few fixed reactions, so it says what can be tried.".into(),
+        thinking:
+            "This is the offline demonstration. It only knows a few fixed reactions, so it says what can be tried."
+                .into(),
         text: format!(
             "{LABEL}Hello! No language model is connected: I only show how PizzaPi works. Try one of these:\n\n\
              - `list this folder` – a tool call\n\

@@ -137,8 +137,11 @@ fn transport(config: &AgentConfig, written: Value) -> Option<(Transport, bool)> 
 fn token(config: &AgentConfig, url: &str) -> Option<String> {
     let host = url.split("://").nth(1)?.split(['/', ':']).next()?;
     let github = host == "github.com" || host.ends_with(".github.com") || host.ends_with(".githubcopilot.com");
-    let names: &[&str] =
-        if github { &["GITHUB_TOKEN", "GH_TOKEN", "MCP_TOKEN", "MCP_ACCESS_TOKEN"] } else { &["MCP_TOKEN", "MCP_ACCESS_TOKEN"] };
+    let names: &[&str] = if github {
+        &["GITHUB_TOKEN", "GH_TOKEN", "MCP_TOKEN", "MCP_ACCESS_TOKEN"]
+    } else {
+        &["MCP_TOKEN", "MCP_ACCESS_TOKEN"]
+    };
     names.iter().find_map(|name| config.env.get(*name).filter(|value| !value.is_empty()).cloned())
 }
 

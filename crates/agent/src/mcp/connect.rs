@@ -108,7 +108,11 @@ impl Connection {
     }
 
     /// Content and whether it is an error. Dropping the future cancels the call at the server.
-    pub(super) async fn call(&self, tool: &str, arguments: Map<String, Value>) -> Result<(Vec<ContentBlock>, bool), String> {
+    pub(super) async fn call(
+        &self,
+        tool: &str,
+        arguments: Map<String, Value>,
+    ) -> Result<(Vec<ContentBlock>, bool), String> {
         let request = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
         let result = self.peer.call_tool(request).await.map_err(|error| error.to_string())?;
         let mut content: Vec<ContentBlock> = result.content.into_iter().map(converted).collect();
@@ -140,7 +144,11 @@ fn spawn(config: &ServerConfig, agent: &AgentConfig) -> Result<TokioChildProcess
     strip_relay_secrets(&mut variables);
     variables.extend(env.clone());
     let mut process = tokio::process::Command::new(command);
-    process.args(args).env_clear().envs(variables).current_dir(cwd.as_deref().map_or(agent.cwd.as_path(), std::path::Path::new));
+    process
+        .args(args)
+        .env_clear()
+        .envs(variables)
+        .current_dir(cwd.as_deref().map_or(agent.cwd.as_path(), std::path::Path::new));
     pizzapi_tools::process::new_session(&mut process);
     let (child, stderr) = TokioChildProcess::builder(process)
         .stderr(Stdio::piped())
@@ -158,7 +166,10 @@ fn spawn(config: &ServerConfig, agent: &AgentConfig) -> Result<TokioChildProcess
     Ok(child)
 }
 
-fn http(url: &str, headers: &std::collections::BTreeMap<String, String>) -> Result<StreamableHttpClientTransport<reqwest::Client>, String> {
+fn http(
+    url: &str,
+    headers: &std::collections::BTreeMap<String, String>,
+) -> Result<StreamableHttpClientTransport<reqwest::Client>, String> {
     let mut custom: HashMap<HeaderName, HeaderValue> = HashMap::new();
     for (name, value) in headers {
         let name: HeaderName = name.parse().map_err(|_| format!("`{name}` is not a header name"))?;

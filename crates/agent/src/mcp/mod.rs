@@ -124,7 +124,8 @@ impl Tool for McpTool {
             result = limited => result,
             () = call.cancel.cancelled() => Err("aborted by the user".to_owned()),
         };
-        let (content, is_error) = result.map_err(|error| Failure::new(format!("MCP server `{}`: {error}", self.server)))?;
+        let (content, is_error) =
+            result.map_err(|error| Failure::new(format!("MCP server `{}`: {error}", self.server)))?;
         Ok(Output { content, is_error, ..Output::default() })
     }
 }
@@ -244,7 +245,9 @@ impl Core {
                 self.adopt_mcp_tools();
                 self.capabilities_changed().await;
             }
-            Err(error) => tracing::warn!(server = %name, %error, "the changed tools of an MCP server could not be listed"),
+            Err(error) => {
+                tracing::warn!(server = %name, %error, "the changed tools of an MCP server could not be listed")
+            }
         }
     }
 
@@ -295,8 +298,10 @@ impl Core {
                 ts: Some(clock::now_ms()),
             }
         };
-        let failed: Vec<String> = report.errors.iter().flatten().map(|e| format!("{}: {}", e.server, e.error)).collect();
-        self.meta(MetaEvent::McpStartupReport(McpStartupReport { report: Open::new(report), ts: clock::now_ms() })).await;
+        let failed: Vec<String> =
+            report.errors.iter().flatten().map(|e| format!("{}: {}", e.server, e.error)).collect();
+        self.meta(MetaEvent::McpStartupReport(McpStartupReport { report: Open::new(report), ts: clock::now_ms() }))
+            .await;
         self.capabilities_changed().await;
         if !failed.is_empty() {
             self.warn(format!("MCP: {}", failed.join("; "))).await;
@@ -335,7 +340,9 @@ impl Core {
             "enable" | "disable" => {
                 self.mcp_toggle(name.trim(), verb == "disable").await.map_err(OpError::Invalid)?;
             }
-            other => return Err(OpError::Invalid(format!("/mcp {other}: say reload, enable <name> or disable <name>"))),
+            other => {
+                return Err(OpError::Invalid(format!("/mcp {other}: say reload, enable <name> or disable <name>")));
+            }
         }
         let lines = self.mcp_lines();
         let text = if lines.is_empty() { "No MCP servers are configured.".to_owned() } else { lines.join("\n") };

@@ -138,11 +138,16 @@ impl AuthStore {
             return Ok(Credential { secret: Some(key), bearer, source: AuthSource::Env });
         }
         if let Some(stored) = self.stored().get(id).and_then(Value::as_object) {
-            return self.from_stored(id, provider, stored);
+            return self.stored_credential(id, provider, stored);
         }
         if let Some(key) = &provider.api_key {
-            let secret = self.expand(key).map_err(|reason| AuthError::Unresolvable { provider: id.to_owned(), reason })?;
-            return Ok(Credential { secret: Some(secret), bearer: provider.auth_header, source: AuthSource::ModelsFile });
+            let secret =
+                self.expand(key).map_err(|reason| AuthError::Unresolvable { provider: id.to_owned(), reason })?;
+            return Ok(Credential {
+                secret: Some(secret),
+                bearer: provider.auth_header,
+                source: AuthSource::ModelsFile,
+            });
         }
         if provider.keyless {
             return Ok(Credential { secret: None, bearer: false, source: AuthSource::None });
@@ -153,7 +158,7 @@ impl AuthStore {
         })
     }
 
-    fn from_stored(
+    fn stored_credential(
         &self,
         id: &str,
         provider: &ProviderEntry,
@@ -197,9 +202,9 @@ impl AuthStore {
             } else {
                 let (name, after) = match rest.strip_prefix('{') {
                     Some(braced) => braced.split_once('}').ok_or("`${` without `}`")?,
-                    None => rest.split_at(
-                        rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len()),
-                    ),
+                    None => {
+                        rest.split_at(rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len()))
+                    }
                 };
                 let value = self.env.get(name).ok_or_else(|| format!("variable {name} is not set"))?;
                 out.push_str(value);
@@ -267,9 +272,7 @@ impl AuthStore {
             .map_err(write_error)?;
         lock.lock().map_err(write_error)?;
         let mut map = match fs::read_to_string(&self.path) {
-            Ok(text) => {
-                serde_json::from_str(&text).map_err(|_| AuthError::NotAnObject { path: self.path.clone() })?
-            }
+            Ok(text) => serde_json::from_str(&text).map_err(|_| AuthError::NotAnObject { path: self.path.clone() })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Map::new(),
             Err(error) => return Err(write_error(error)),
         };
@@ -341,10 +344,7 @@ mod tests {
     use super::*;
 
     fn store(dir: &Path, env: &[(&str, &str)]) -> AuthStore {
-        AuthStore::new(
-            dir.join("auth.json"),
-            env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-        )
+        AuthStore::new(dir.join("auth.json"), env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
     }
 
     fn provider() -> ProviderEntry {
@@ -383,7 +383,7 @@ mod tests {
     #[test]
     fn a_key_may_name_a_variable_or_a_command() {
         let dir = tempfile::tempdir().expect("temp dir");
-        let store = store(dir.path(), &[("NAME", "value"), ("PATH", &std::env::var("PATH").unwrap_or_default())]);
+        let store = store(dir.path(), &[("NAME", "value"), ("PATH", "/usr/bin:/bin")]);
         assert_eq!(store.expand("$NAME-x").as_deref(), Ok("value-x"));
         assert_eq!(store.expand("a${NAME}b$$c").as_deref(), Ok("avalueb$c"));
         assert_eq!(store.expand("!printf secret").as_deref(), Ok("secret"));

@@ -10,11 +10,14 @@ use serde_json::{Value, json};
 
 use super::registry::Registry;
 use super::{Cost, InputKind, ModelEntry, ProviderEntry};
+use crate::provider::ollama::MAX_LOCAL_CONTEXT;
 
 /// How long a server on this machine may take to answer.
 const LOCAL_TIMEOUT: Duration = Duration::from_millis(800);
 /// How long a host may take to list its models.
 const REMOTE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest answer of a local model; a third of its context. Units: tokens.
+const MAX_LOCAL_ANSWER: u64 = 8192;
 /// Models asked for their details, per local server.
 const MAX_DETAILED: usize = 64;
 /// Largest listing that is read. Units: bytes.
@@ -49,10 +52,20 @@ pub async fn remote(registry: &Registry, client: &reqwest::Client) {
     join_all(asks).await;
 }
 
-async fn list_local(id: &str, provider: &ProviderEntry, client: &reqwest::Client) -> Result<Vec<ModelEntry>, ListError> {
+async fn list_local(
+    id: &str,
+    provider: &ProviderEntry,
+    client: &reqwest::Client,
+) -> Result<Vec<ModelEntry>, ListError> {
     let base = provider.base_url.clone().unwrap_or_default();
     if provider.discovery.as_deref() == Some("ollama") {
-        return ollama(base.trim_end_matches("/v1"), client, LOCAL_TIMEOUT).await;
+        let mut listed = ollama(base.trim_end_matches("/v1"), client, LOCAL_TIMEOUT).await?;
+        for model in &mut listed {
+            // What a model could take and what this machine's memory takes are different things.
+            model.context_window = Some(model.context_window.unwrap_or(u64::MAX).min(MAX_LOCAL_CONTEXT));
+            model.max_tokens = Some(MAX_LOCAL_ANSWER);
+        }
+        return Ok(listed);
     }
     let listing: OpenAiListing = get(client, &format!("{base}/models"), None, LOCAL_TIMEOUT).await?;
     Ok(listing
@@ -81,7 +94,8 @@ async fn list_remote(
     match provider.discovery.as_deref() {
         Some("ollama") => ollama(base.trim_end_matches("/v1"), client, REMOTE_TIMEOUT).await,
         Some("openrouter") => {
-            let listing: OpenRouterListing = get(client, &format!("{base}/models"), key.as_deref(), REMOTE_TIMEOUT).await?;
+            let listing: OpenRouterListing =
+                get(client, &format!("{base}/models"), key.as_deref(), REMOTE_TIMEOUT).await?;
             Ok(listing.data.into_iter().filter_map(OpenRouterModel::entry).collect())
         }
         _ => {

@@ -30,6 +30,9 @@ pub enum Api {
     OpenaiCompletions,
     #[serde(rename = "openai-responses")]
     OpenaiResponses,
+    /// Ollama's own format.
+    #[serde(rename = "ollama-chat")]
+    Ollama,
     /// The scripted offline model of [`crate::demo`].
     #[serde(rename = "demo")]
     Demo,
@@ -41,6 +44,7 @@ impl Api {
             Self::AnthropicMessages => "anthropic-messages",
             Self::OpenaiCompletions => "openai-completions",
             Self::OpenaiResponses => "openai-responses",
+            Self::Ollama => "ollama-chat",
             Self::Demo => "demo",
         }
     }

@@ -81,7 +81,8 @@ pub fn scoped(models: &[ModelSpec], globs: &[String]) -> Vec<Choice> {
 
 /// Whether an id ends in a release date such as `-20250929` or `-2025-09-29`.
 fn has_date(id: &str) -> bool {
-    let digits: String = id.chars().rev().take_while(|c| c.is_ascii_digit() || *c == '-').filter(|c| *c != '-').collect();
+    let digits: String =
+        id.chars().rev().take_while(|c| c.is_ascii_digit() || *c == '-').filter(|c| *c != '-').collect();
     digits.len() >= 8
 }
 

@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 use serde::Deserialize;
 
 use super::auth::{AuthError, AuthStore, Credential};
-use super::{ModelSpec, ModelEntry, ProviderEntry, pattern};
+use super::{ModelEntry, ModelSpec, ProviderEntry, pattern};
 
 const CATALOG: &str = include_str!("catalog.json");
 /// Largest `models.json` that is read. Units: bytes.
@@ -214,9 +214,10 @@ impl Registry {
 
     pub fn has_credentials(&self, provider: &str) -> bool {
         let state = self.inner.state.read();
-        state.providers.get(provider).is_some_and(|entry| {
-            if entry.keyless { true } else { self.inner.auth.is_configured(provider, entry) }
-        })
+        state
+            .providers
+            .get(provider)
+            .is_some_and(|entry| if entry.keyless { true } else { self.inner.auth.is_configured(provider, entry) })
     }
 
     /// Exact look-up, hidden models included: the caller says why a hidden one is refused.

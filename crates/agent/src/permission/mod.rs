@@ -72,7 +72,11 @@ impl Permissions {
             home: env.get("HOME").map(PathBuf::from),
             agent_dir: agent_dir.to_owned(),
             temp,
-            env: env.iter().filter(|(name, _)| wanted.contains(&name.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            env: env
+                .iter()
+                .filter(|(name, _)| wanted.contains(&name.as_str()))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
         }
     }
 
@@ -92,7 +96,9 @@ impl Permissions {
     /// May this call run? A denial counts even with `--yolo`: the user wrote it down.
     pub fn judge(&self, subject: &Subject<'_>) -> Verdict {
         let parts = self.parts(subject);
-        let any = |rules: &[String]| rules.iter().find(|rule| parts.iter().any(|part| matches(rule, subject.tool, part))).cloned();
+        let any = |rules: &[String]| {
+            rules.iter().find(|rule| parts.iter().any(|part| matches(rule, subject.tool, part))).cloned()
+        };
         if let Some(rule) = any(&self.settings.deny) {
             return Verdict::Deny { reason: format!("the rule `{rule}` denies it") };
         }
@@ -158,7 +164,8 @@ impl Permissions {
                 return exact();
             }
             let verb = segment.verb();
-            let verb = if has_verbs(segment.program()) && !verb.is_empty() { format!(" {verb}") } else { String::new() };
+            let verb =
+                if has_verbs(segment.program()) && !verb.is_empty() { format!(" {verb}") } else { String::new() };
             let rule = format!("{}({}{verb} *)", subject.tool, segment.program());
             if !rules.contains(&rule) {
                 rules.push(rule);
@@ -192,7 +199,9 @@ impl Permissions {
                 match segment.operands().next() {
                     Some(target) => match self.expand(target) {
                         Some(target) => cwd = self.resolve(&target, &cwd),
-                        None => return Verdict::Ask { reason: "it changes into a folder that is not known yet".into() },
+                        None => {
+                            return Verdict::Ask { reason: "it changes into a folder that is not known yet".into() };
+                        }
                     },
                     None => cwd = self.home.clone().unwrap_or(cwd),
                 }
@@ -252,7 +261,8 @@ impl Permissions {
         let inside = |root: &Path| real.starts_with(self::real(root));
         if inside(&self.cwd) {
             let below = real.strip_prefix(self::real(&self.cwd)).unwrap_or(&real);
-            let guarded = below.starts_with(".git/hooks") || below == Path::new(".git/config") || below.starts_with(".pizzapi");
+            let guarded =
+                below.starts_with(".git/hooks") || below == Path::new(".git/config") || below.starts_with(".pizzapi");
             return guarded.then(|| format!("`{}` decides what runs later", path.display()));
         }
         if self.temp.iter().any(|root| inside(root)) {
@@ -264,7 +274,9 @@ impl Permissions {
     fn is_secret(&self, path: &Path) -> bool {
         let below_home = |name: &str| self.home.as_ref().is_some_and(|home| path.starts_with(home.join(name)));
         [".ssh", ".aws", ".gnupg", ".config/gcloud", ".docker/config.json", ".netrc"].into_iter().any(below_home)
-            || ["auth.json", "mcp-auth", "config.json"].into_iter().any(|name| path.starts_with(self.agent_dir.join(name)))
+            || ["auth.json", "mcp-auth", "config.json"]
+                .into_iter()
+                .any(|name| path.starts_with(self.agent_dir.join(name)))
     }
 
     /// The text of a word whose variables are known.
@@ -282,7 +294,9 @@ impl Permissions {
     fn resolve(&self, text: &str, cwd: &Path) -> PathBuf {
         let text = text.strip_prefix('@').unwrap_or(text);
         let path = match (text.strip_prefix('~'), &self.home) {
-            (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
+            (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
+                home.join(rest.trim_start_matches('/'))
+            }
             _ => cwd.join(text),
         };
         normal(&path)
@@ -371,25 +385,67 @@ fn short(segment: &Segment) -> String {
 /// Programs whose first operand says what they do.
 fn has_verbs(program: &str) -> bool {
     const PROGRAMS: [&str; 24] = [
-        "git", "npm", "pnpm", "yarn", "bun", "cargo", "go", "pip", "pip3", "uv", "poetry", "docker", "podman", "kubectl",
-        "helm", "terraform", "gh", "brew", "apt", "apt-get", "systemctl", "deno", "bundle", "gem",
+        "git",
+        "npm",
+        "pnpm",
+        "yarn",
+        "bun",
+        "cargo",
+        "go",
+        "pip",
+        "pip3",
+        "uv",
+        "poetry",
+        "docker",
+        "podman",
+        "kubectl",
+        "helm",
+        "terraform",
+        "gh",
+        "brew",
+        "apt",
+        "apt-get",
+        "systemctl",
+        "deno",
+        "bundle",
+        "gem",
     ];
     PROGRAMS.contains(&program)
 }
 
 fn is_privileged(program: &str) -> bool {
     const PROGRAMS: [&str; 22] = [
-        "sudo", "su", "doas", "systemctl", "service", "shutdown", "reboot", "halt", "poweroff", "mkfs", "mount", "umount",
-        "fdisk", "parted", "useradd", "userdel", "usermod", "passwd", "crontab", "iptables", "launchctl", "at",
+        "sudo",
+        "su",
+        "doas",
+        "systemctl",
+        "service",
+        "shutdown",
+        "reboot",
+        "halt",
+        "poweroff",
+        "mkfs",
+        "mount",
+        "umount",
+        "fdisk",
+        "parted",
+        "useradd",
+        "userdel",
+        "usermod",
+        "passwd",
+        "crontab",
+        "iptables",
+        "launchctl",
+        "at",
     ];
     PROGRAMS.contains(&program) || program.starts_with("mkfs.")
 }
 
 fn reaches_network(segment: &Segment) -> bool {
     const ALWAYS: [&str; 31] = [
-        "curl", "wget", "ssh", "scp", "sftp", "ftp", "nc", "ncat", "netcat", "telnet", "ping", "dig", "nslookup", "host",
-        "whois", "aws", "gcloud", "az", "gh", "kubectl", "helm", "heroku", "npx", "pnpx", "bunx", "uvx", "pipx", "http",
-        "https", "lynx", "socat",
+        "curl", "wget", "ssh", "scp", "sftp", "ftp", "nc", "ncat", "netcat", "telnet", "ping", "dig", "nslookup",
+        "host", "whois", "aws", "gcloud", "az", "gh", "kubectl", "helm", "heroku", "npx", "pnpx", "bunx", "uvx",
+        "pipx", "http", "https", "lynx", "socat",
     ];
     let verb = segment.verb();
     match segment.program() {
@@ -403,7 +459,20 @@ fn reaches_network(segment: &Segment) -> bool {
         "npm" | "pnpm" | "yarn" | "bun" => {
             matches!(
                 verb,
-                "install" | "i" | "ci" | "add" | "update" | "upgrade" | "publish" | "dlx" | "create" | "init" | "login" | "audit" | "x" | "exec"
+                "install"
+                    | "i"
+                    | "ci"
+                    | "add"
+                    | "update"
+                    | "upgrade"
+                    | "publish"
+                    | "dlx"
+                    | "create"
+                    | "init"
+                    | "login"
+                    | "audit"
+                    | "x"
+                    | "exec"
             ) || (segment.program() == "yarn" && verb.is_empty())
         }
         "pip" | "pip3" | "poetry" | "uv" => {
@@ -439,11 +508,13 @@ pub(super) fn git_verb(segment: &Segment) -> &str {
 /// Does the program write to the paths it is given?
 fn writes_operands(segment: &Segment) -> bool {
     const PROGRAMS: [&str; 19] = [
-        "rm", "mv", "cp", "mkdir", "rmdir", "touch", "ln", "chmod", "chown", "chgrp", "tee", "install", "truncate", "shred",
-        "unlink", "rsync", "mkfifo", "unzip", "patch",
+        "rm", "mv", "cp", "mkdir", "rmdir", "touch", "ln", "chmod", "chown", "chgrp", "tee", "install", "truncate",
+        "shred", "unlink", "rsync", "mkfifo", "unzip", "patch",
     ];
     match segment.program() {
-        "sed" | "perl" | "ruby" => segment.arguments().iter().any(|word| word.text.starts_with("-i") || word.text == "--in-place"),
+        "sed" | "perl" | "ruby" => {
+            segment.arguments().iter().any(|word| word.text.starts_with("-i") || word.text == "--in-place")
+        }
         "dd" => segment.arguments().iter().any(|word| word.text.starts_with("of=")),
         "git" => segment.arguments().iter().any(|word| word.text == "-C"),
         program => PROGRAMS.contains(&program),
@@ -462,7 +533,12 @@ mod tests {
 
     fn shell(permissions: &Permissions, command: &str) -> Verdict {
         let arguments = json!({ "command": command });
-        permissions.judge(&Subject { tool: "bash", effect: Effect::Shell, arguments: &arguments, subject: Some(command) })
+        permissions.judge(&Subject {
+            tool: "bash",
+            effect: Effect::Shell,
+            arguments: &arguments,
+            subject: Some(command),
+        })
     }
 
     #[test]
@@ -527,7 +603,8 @@ mod tests {
         let mut rules = permissions(PermissionSettings::default());
         for command in ["git push origin main", "curl https://x", "cd .. && rm x", "npm install [a]"] {
             let arguments = json!({});
-            let subject = Subject { tool: "bash", effect: Effect::Shell, arguments: &arguments, subject: Some(command) };
+            let subject =
+                Subject { tool: "bash", effect: Effect::Shell, arguments: &arguments, subject: Some(command) };
             for rule in rules.rules_for(&subject) {
                 rules.allow_in_session(rule);
             }

@@ -21,10 +21,54 @@ fn refuse_segment(segment: &Segment) -> Option<String> {
         return Some(format!("`{program}` runs text that cannot be checked"));
     }
     const CHANGING: [&str; 48] = [
-        "rm", "mv", "cp", "mkdir", "rmdir", "touch", "ln", "chmod", "chown", "chgrp", "tee", "dd", "install", "truncate", "shred",
-        "unlink", "rsync", "mkfifo", "unzip", "patch", "kill", "pkill", "killall", "sudo", "su", "doas", "systemctl", "service",
-        "shutdown", "reboot", "halt", "poweroff", "mkfs", "mount", "umount", "crontab", "useradd", "userdel", "passwd", "vi", "vim",
-        "nano", "emacs", "ed", "scp", "sftp", "ssh", "at",
+        "rm",
+        "mv",
+        "cp",
+        "mkdir",
+        "rmdir",
+        "touch",
+        "ln",
+        "chmod",
+        "chown",
+        "chgrp",
+        "tee",
+        "dd",
+        "install",
+        "truncate",
+        "shred",
+        "unlink",
+        "rsync",
+        "mkfifo",
+        "unzip",
+        "patch",
+        "kill",
+        "pkill",
+        "killall",
+        "sudo",
+        "su",
+        "doas",
+        "systemctl",
+        "service",
+        "shutdown",
+        "reboot",
+        "halt",
+        "poweroff",
+        "mkfs",
+        "mount",
+        "umount",
+        "crontab",
+        "useradd",
+        "userdel",
+        "passwd",
+        "vi",
+        "vim",
+        "nano",
+        "emacs",
+        "ed",
+        "scp",
+        "sftp",
+        "ssh",
+        "at",
     ];
     if CHANGING.contains(&program) {
         return changes(program);
@@ -32,17 +76,40 @@ fn refuse_segment(segment: &Segment) -> Option<String> {
     let verb = segment.verb();
     let refused = match program {
         "git" => git_changes(segment),
-        "npm" | "pnpm" | "yarn" | "bun" | "pip" | "pip3" | "uv" | "poetry" | "gem" | "bundle" | "composer" | "brew" | "apt"
-        | "apt-get" | "dnf" | "yum" | "pacman" | "apk" => !matches!(
+        "npm" | "pnpm" | "yarn" | "bun" | "pip" | "pip3" | "uv" | "poetry" | "gem" | "bundle" | "composer" | "brew"
+        | "apt" | "apt-get" | "dnf" | "yum" | "pacman" | "apk" => {
+            !matches!(
+                verb,
+                "list"
+                    | "ls"
+                    | "view"
+                    | "info"
+                    | "show"
+                    | "outdated"
+                    | "search"
+                    | "why"
+                    | "test"
+                    | "run"
+                    | "freeze"
+                    | "tree"
+                    | "--version"
+                    | "help"
+            ) || (matches!(program, "yarn") && verb.is_empty())
+        }
+        "cargo" => matches!(
             verb,
-            "list" | "ls" | "view" | "info" | "show" | "outdated" | "search" | "why" | "test" | "run" | "freeze" | "tree" | "--version" | "help"
-        ) || (matches!(program, "yarn") && verb.is_empty()),
-        "cargo" => matches!(verb, "install" | "add" | "remove" | "update" | "publish" | "fix" | "fmt" | "clean" | "new" | "init" | "yank"),
-        "sed" | "perl" | "ruby" => segment.arguments().iter().any(|word| word.text.starts_with("-i") || word.text == "--in-place"),
+            "install" | "add" | "remove" | "update" | "publish" | "fix" | "fmt" | "clean" | "new" | "init" | "yank"
+        ),
+        "sed" | "perl" | "ruby" => {
+            segment.arguments().iter().any(|word| word.text.starts_with("-i") || word.text == "--in-place")
+        }
         "find" => segment.has_flag(&["-delete"]),
         "docker" | "podman" => !matches!(verb, "ps" | "images" | "logs" | "inspect" | "version" | "info" | "stats"),
         "kubectl" => !matches!(verb, "get" | "describe" | "logs" | "version" | "explain"),
-        "gh" => segment.operands().nth(1).is_none_or(|word| !matches!(word.text.as_str(), "list" | "view" | "status" | "diff")),
+        "gh" => segment
+            .operands()
+            .nth(1)
+            .is_none_or(|word| !matches!(word.text.as_str(), "list" | "view" | "status" | "diff")),
         "curl" => segment.has_flag(&["-o", "-O", "--output", "-X", "--request", "-d", "--data", "-T", "-F"]),
         "wget" => !segment.has_flag(&["-O-", "--spider"]),
         "tar" => segment.arguments().first().is_some_and(|word| word.text.contains('x') || word.text.contains('c')),
@@ -62,14 +129,21 @@ fn git_changes(segment: &Segment) -> bool {
         return true;
     }
     match verb {
-        "" | "status" | "log" | "diff" | "show" | "blame" | "grep" | "ls-files" | "ls-tree" | "ls-remote" | "rev-parse"
-        | "rev-list" | "describe" | "shortlog" | "cat-file" | "merge-base" | "name-rev" | "for-each-ref" | "whatchanged"
-        | "count-objects" | "version" | "help" | "check-ignore" | "cherry" | "range-diff" => false,
-        "branch" => has(&["-d", "-D", "-m", "-M", "-c", "-C", "-f", "--delete", "--move", "--copy", "-u", "--set-upstream-to"]) || operands > 0 && !has(&["--list", "-l", "--contains", "--merged", "--no-merged", "-a", "-r"]),
+        "" | "status" | "log" | "diff" | "show" | "blame" | "grep" | "ls-files" | "ls-tree" | "ls-remote"
+        | "rev-parse" | "rev-list" | "describe" | "shortlog" | "cat-file" | "merge-base" | "name-rev"
+        | "for-each-ref" | "whatchanged" | "count-objects" | "version" | "help" | "check-ignore" | "cherry"
+        | "range-diff" => false,
+        "branch" => {
+            has(&["-d", "-D", "-m", "-M", "-c", "-C", "-f", "--delete", "--move", "--copy", "-u", "--set-upstream-to"])
+                || operands > 0 && !has(&["--list", "-l", "--contains", "--merged", "--no-merged", "-a", "-r"])
+        }
         "remote" => has(&["add", "remove", "rm", "rename", "set-url", "prune", "update", "set-head", "set-branches"]),
         "stash" => !matches!(after.first(), Some(&"list" | &"show")),
         "tag" => operands > 0 && !has(&["-l", "--list", "--contains", "--points-at"]) || has(&["-d", "--delete"]),
-        "config" => !has(&["--get", "--get-all", "--list", "-l", "--get-regexp"]) && (operands != 1 || has(&["--unset", "--add"])),
+        "config" => {
+            !has(&["--get", "--get-all", "--list", "-l", "--get-regexp"])
+                && (operands != 1 || has(&["--unset", "--add"]))
+        }
         "worktree" => after.first() != Some(&"list"),
         "submodule" => !matches!(after.first(), Some(&"status" | &"summary") | None),
         "reflog" => matches!(after.first(), Some(&"delete" | &"expire")),

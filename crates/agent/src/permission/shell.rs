@@ -103,8 +103,7 @@ const KEYWORDS: [&str; 14] =
 
 fn finish(segment: &mut Segment, depth: usize, out: &mut Vec<Segment>) -> Result<(), Unreadable> {
     let mut segment = std::mem::take(segment);
-    loop {
-        let Some(first) = segment.words.first() else { break };
+    while let Some(first) = segment.words.first() {
         let text = first.text.clone();
         let assignment = text.split_once('=').is_some_and(|(name, _)| is_name(name));
         if KEYWORDS.contains(&text.as_str()) || assignment {
@@ -125,9 +124,10 @@ fn finish(segment: &mut Segment, depth: usize, out: &mut Vec<Segment>) -> Result
     }
     let program = segment.program().to_owned();
     if matches!(program.as_str(), "bash" | "sh" | "zsh" | "dash" | "ksh") {
-        let script = segment.words.iter().position(|word| {
-            word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains('c')
-        });
+        let script = segment
+            .words
+            .iter()
+            .position(|word| word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains('c'));
         if let Some(script) = script.and_then(|at| segment.words.get(at + 1)) {
             if script.dynamic {
                 return Err(Unreadable);
@@ -230,7 +230,9 @@ impl Lexer<'_> {
     }
 
     fn next(&mut self) -> Result<Token, Unreadable> {
-        while self.peek(0).is_some_and(|c| c == ' ' || c == '\t') || (self.peek(0) == Some('\\') && self.peek(1) == Some('\n')) {
+        while self.peek(0).is_some_and(|c| c == ' ' || c == '\t')
+            || (self.peek(0) == Some('\\') && self.peek(1) == Some('\n'))
+        {
             self.at += if self.peek(0) == Some('\\') { 2 } else { 1 };
         }
         let Some(c) = self.peek(0) else { return Ok(Token::End) };
@@ -349,7 +351,9 @@ impl Lexer<'_> {
             match c {
                 ' ' | '\t' | '\n' | ';' | '|' | '&' | '(' | ')' | '<' | '>' => {
                     // A number before a redirection is a file descriptor.
-                    let descriptor = matches!(c, '<' | '>') && !word.text.is_empty() && word.text.chars().all(|d| d.is_ascii_digit());
+                    let descriptor = matches!(c, '<' | '>')
+                        && !word.text.is_empty()
+                        && word.text.chars().all(|d| d.is_ascii_digit());
                     if descriptor {
                         return self.redirection();
                     }
@@ -525,8 +529,7 @@ mod tests {
     #[test]
     fn redirections_that_write_are_found() {
         let found = segments("cat <<'E' > /etc/x 2>&1\nrm -rf /\nE\necho a >> b &> c < d").expect("readable");
-        let writes: Vec<Vec<&str>> =
-            found.iter().map(|s| s.writes.iter().map(|w| w.text.as_str()).collect()).collect();
+        let writes: Vec<Vec<&str>> = found.iter().map(|s| s.writes.iter().map(|w| w.text.as_str()).collect()).collect();
         assert_eq!(writes, [vec!["/etc/x"], vec!["b", "c"]]);
         assert_eq!(found[1].line(), "echo a");
     }

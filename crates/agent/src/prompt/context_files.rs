@@ -60,7 +60,11 @@ fn read(path: &Path) -> Option<String> {
     if text.trim().is_empty() {
         return None;
     }
-    Some(if cut { format!("{text}\n[The rest of this file is left out: it is longer than {MAX_BYTES} bytes.]") } else { text })
+    Some(if cut {
+        format!("{text}\n[The rest of this file is left out: it is longer than {MAX_BYTES} bytes.]")
+    } else {
+        text
+    })
 }
 
 /// Markdown files directly in a folder, by name.

@@ -62,7 +62,9 @@ fn fields(head: &[&str]) -> BTreeMap<String, String> {
         let Some((key, value)) = line.split_once(':') else { continue };
         let value = value.trim();
         let mut nested = Vec::new();
-        while at < head.len() && (head[at].starts_with([' ', '\t']) || head[at].starts_with("- ") || head[at].is_empty()) {
+        while at < head.len()
+            && (head[at].starts_with([' ', '\t']) || head[at].starts_with("- ") || head[at].is_empty())
+        {
             nested.push(head[at].trim());
             at += 1;
         }

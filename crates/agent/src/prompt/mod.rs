@@ -45,8 +45,7 @@ impl Resources {
         let mut warnings = Vec::new();
         let project = trusted.then(|| config.cwd.join(".pizzapi"));
         let send_agents_md = user.flag("sendAgentsMd").or(settings.send_agents_md).unwrap_or(true);
-        let context_files =
-            if config.context_files { context_files::find(config, send_agents_md) } else { Vec::new() };
+        let context_files = if config.context_files { context_files::find(config, send_agents_md) } else { Vec::new() };
         let (skills, mut problems) =
             if config.skills { skills::find(config, settings, user, trusted) } else { Default::default() };
         warnings.append(&mut problems);

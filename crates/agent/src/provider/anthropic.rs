@@ -16,19 +16,12 @@ const INTERLEAVED: &str = "interleaved-thinking-2025-05-14";
 /// Tokens an answer keeps beside its thinking.
 const MIN_ANSWER_TOKENS: u64 = 1024;
 
-pub(super) async fn stream(
-    client: &reqwest::Client,
-    request: &Request,
-    sink: &Sink,
-) -> Result<Finish, ProviderError> {
+pub(super) async fn stream(client: &reqwest::Client, request: &Request, sink: &Sink) -> Result<Finish, ProviderError> {
     let url = format!("{}/v1/messages", request.model.base_url.trim_end_matches("/v1"));
     let mut builder = client.post(url).header("anthropic-version", VERSION).header("accept", "text/event-stream");
     if let Some(secret) = &request.credential.secret {
-        builder = if request.credential.bearer {
-            builder.bearer_auth(secret)
-        } else {
-            builder.header("x-api-key", secret)
-        };
+        builder =
+            if request.credential.bearer { builder.bearer_auth(secret) } else { builder.header("x-api-key", secret) };
     }
     if request.thinking != ThinkingLevel::Off && request.model.thinking.mode == ThinkingMode::Budget {
         builder = builder.header("anthropic-beta", INTERLEAVED);
@@ -61,9 +54,7 @@ pub(crate) fn body(request: &Request) -> Value {
         let mut tools: Vec<Value> = request
             .tools
             .iter()
-            .map(|tool| {
-                json!({ "name": tool.name, "description": tool.description, "input_schema": tool.parameters })
-            })
+            .map(|tool| json!({ "name": tool.name, "description": tool.description, "input_schema": tool.parameters }))
             .collect();
         if let Some(last) = tools.last_mut() {
             mark(last, marker.as_ref());
@@ -122,7 +113,8 @@ fn messages(messages: &[Message], marker: Option<&Value>) -> Vec<Value> {
             }
             Message::ToolResult(result) => {
                 let content: Vec<Value> = result.content.iter().filter_map(plain_block).collect();
-                let mut block = json!({ "type": "tool_result", "tool_use_id": result.tool_call_id, "content": content });
+                let mut block =
+                    json!({ "type": "tool_result", "tool_use_id": result.tool_call_id, "content": content });
                 if result.is_error {
                     block["is_error"] = json!(true);
                 }
@@ -151,8 +143,9 @@ fn plain_block(block: &ContentBlock) -> Option<Value> {
     match block {
         ContentBlock::Text(text) if text.text.trim().is_empty() => None,
         ContentBlock::Text(text) => Some(json!({ "type": "text", "text": text.text })),
-        ContentBlock::Image(image) => image_source(image)
-            .map(|(mime, data)| json!({ "type": "image", "source": { "type": "base64", "media_type": mime, "data": data } })),
+        ContentBlock::Image(image) => image_source(image).map(
+            |(mime, data)| json!({ "type": "image", "source": { "type": "base64", "media_type": mime, "data": data } }),
+        ),
         _ => None,
     }
 }
@@ -162,7 +155,8 @@ pub(super) fn image_source(image: &ImageBlock) -> Option<(&str, &str)> {
     let source = image.source.as_ref();
     let data = image.data.as_deref().or_else(|| source.and_then(|s| s.data.as_deref()))?;
     let data = data.split_once(";base64,").map_or(data, |(_, data)| data);
-    let mime = image.mime_type.as_deref().or_else(|| source.and_then(|s| s.media_type.as_deref())).unwrap_or("image/png");
+    let mime =
+        image.mime_type.as_deref().or_else(|| source.and_then(|s| s.media_type.as_deref())).unwrap_or("image/png");
     Some((mime, data))
 }
 
@@ -179,9 +173,9 @@ fn assistant_block(block: &ContentBlock) -> Option<Value> {
             // Without its proof (an interrupted stream) thinking is refused; as text it still informs.
             _ => json!({ "type": "text", "text": thinking.thinking }),
         }),
-        ContentBlock::ToolCall(call) => {
-            Some(json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": arguments_value(&call.arguments) }))
-        }
+        ContentBlock::ToolCall(call) => Some(
+            json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": arguments_value(&call.arguments) }),
+        ),
         ContentBlock::Image(_) | ContentBlock::Other(_) => None,
     }
 }
@@ -189,13 +183,29 @@ fn assistant_block(block: &ContentBlock) -> Option<Value> {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Frame {
-    MessageStart { message: StartedMessage },
-    ContentBlockStart { index: u64, content_block: StartedBlock },
-    ContentBlockDelta { index: u64, delta: Delta },
-    ContentBlockStop { index: u64 },
-    MessageDelta { delta: MessageDelta, #[serde(default)] usage: Option<WireUsage> },
+    MessageStart {
+        message: StartedMessage,
+    },
+    ContentBlockStart {
+        index: u64,
+        content_block: StartedBlock,
+    },
+    ContentBlockDelta {
+        index: u64,
+        delta: Delta,
+    },
+    ContentBlockStop {
+        index: u64,
+    },
+    MessageDelta {
+        delta: MessageDelta,
+        #[serde(default)]
+        usage: Option<WireUsage>,
+    },
     MessageStop,
-    Error { error: Value },
+    Error {
+        error: Value,
+    },
     #[serde(other)]
     Other,
 }
@@ -213,21 +223,46 @@ struct StartedMessage {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum StartedBlock {
-    Text { #[serde(default)] text: String },
-    Thinking { #[serde(default)] thinking: String, #[serde(default)] signature: String },
-    RedactedThinking { #[serde(default)] data: String },
-    ToolUse { id: String, name: String, #[serde(default)] input: Value },
+    Text {
+        #[serde(default)]
+        text: String,
+    },
+    Thinking {
+        #[serde(default)]
+        thinking: String,
+        #[serde(default)]
+        signature: String,
+    },
+    RedactedThinking {
+        #[serde(default)]
+        data: String,
+    },
+    ToolUse {
+        id: String,
+        name: String,
+        #[serde(default)]
+        input: Value,
+    },
     #[serde(other)]
     Other,
 }
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[allow(clippy::enum_variant_names)] // the provider's own words
 enum Delta {
-    TextDelta { text: String },
-    ThinkingDelta { thinking: String },
-    SignatureDelta { signature: String },
-    InputJsonDelta { partial_json: String },
+    TextDelta {
+        text: String,
+    },
+    ThinkingDelta {
+        thinking: String,
+    },
+    SignatureDelta {
+        signature: String,
+    },
+    InputJsonDelta {
+        partial_json: String,
+    },
     #[serde(other)]
     Other,
 }
@@ -266,10 +301,17 @@ struct Open {
 
 enum Kind {
     Text,
-    Thinking { signature: String },
-    Redacted { data: String },
+    Thinking {
+        signature: String,
+    },
+    Redacted {
+        data: String,
+    },
     /// Arguments that came whole with the block's start, for servers that send no deltas.
-    Tool { whole: Option<String>, deltas: bool },
+    Tool {
+        whole: Option<String>,
+        deltas: bool,
+    },
 }
 
 async fn read(mut events: Events, sink: &Sink) -> Result<Finish, ProviderError> {
@@ -381,11 +423,9 @@ async fn end_block(block: Open, sink: &Sink) {
     let index = block.index;
     sink.put(match block.kind {
         Kind::Text => Piece::TextEnd { index, signature: None },
-        Kind::Thinking { signature } => Piece::ThinkingEnd {
-            index,
-            signature: (!signature.is_empty()).then_some(signature),
-            redacted: false,
-        },
+        Kind::Thinking { signature } => {
+            Piece::ThinkingEnd { index, signature: (!signature.is_empty()).then_some(signature), redacted: false }
+        }
         Kind::Redacted { data } => Piece::ThinkingEnd { index, signature: Some(data), redacted: true },
         Kind::Tool { whole, deltas } => {
             Piece::ToolEnd { index, arguments: whole.filter(|_| !deltas), thought_signature: None }
@@ -416,7 +456,10 @@ fn stop_reason(raw: Option<&str>) -> (StopReason, Option<ProviderError>) {
         Some("tool_use") => (StopReason::ToolUse, None),
         Some("model_context_window_exceeded") => (
             StopReason::Error,
-            Some(ProviderError::reported(None, "model_context_window_exceeded: the answer did not fit the context window")),
+            Some(ProviderError::reported(
+                None,
+                "model_context_window_exceeded: the answer did not fit the context window",
+            )),
         ),
         Some("refusal") => (
             StopReason::Error,

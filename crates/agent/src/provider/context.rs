@@ -80,9 +80,7 @@ fn user_content(message: &Message) -> Option<MessageContent> {
         Message::User(user) => Some(user.content.clone()),
         Message::Custom(custom) => Some(custom.content.clone()),
         Message::BashExecution(bash) if bash.exclude_from_context != Some(true) => Some(bash_text(bash).into()),
-        Message::CompactionSummary(summary) => {
-            Some(format!("{SUMMARY_OPEN}{}{SUMMARY_CLOSE}", summary.summary).into())
-        }
+        Message::CompactionSummary(summary) => Some(format!("{SUMMARY_OPEN}{}{SUMMARY_CLOSE}", summary.summary).into()),
         Message::BranchSummary(summary) => Some(
             format!(
                 "This conversation returned from another branch. What happened there:\n\n<summary>\n{}\n</summary>",

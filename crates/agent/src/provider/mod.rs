@@ -5,6 +5,7 @@
 pub mod anthropic;
 pub mod context;
 pub mod error;
+pub mod ollama;
 pub mod openai_completions;
 pub mod openai_responses;
 pub mod partial;
@@ -75,19 +76,50 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Piece {
     /// The provider has begun to answer.
-    Start { response_id: Option<String>, response_model: Option<String> },
-    TextStart { index: usize },
-    TextDelta { index: usize, delta: String },
-    TextEnd { index: usize, signature: Option<String> },
-    ThinkingStart { index: usize },
-    ThinkingDelta { index: usize, delta: String },
+    Start {
+        response_id: Option<String>,
+        response_model: Option<String>,
+    },
+    TextStart {
+        index: usize,
+    },
+    TextDelta {
+        index: usize,
+        delta: String,
+    },
+    TextEnd {
+        index: usize,
+        signature: Option<String>,
+    },
+    ThinkingStart {
+        index: usize,
+    },
+    ThinkingDelta {
+        index: usize,
+        delta: String,
+    },
     /// `redacted`: the thinking itself is not ours to read; the signature stands for it.
-    ThinkingEnd { index: usize, signature: Option<String>, redacted: bool },
-    ToolStart { index: usize, id: String, name: String },
+    ThinkingEnd {
+        index: usize,
+        signature: Option<String>,
+        redacted: bool,
+    },
+    ToolStart {
+        index: usize,
+        id: String,
+        name: String,
+    },
     /// More of the arguments' JSON text.
-    ToolDelta { index: usize, delta: String },
+    ToolDelta {
+        index: usize,
+        delta: String,
+    },
     /// `arguments`: the whole text, when the provider repeats it; else what the deltas made.
-    ToolEnd { index: usize, arguments: Option<String>, thought_signature: Option<String> },
+    ToolEnd {
+        index: usize,
+        arguments: Option<String>,
+        thought_signature: Option<String>,
+    },
     /// Tokens so far; later values replace earlier ones.
     Usage(Usage),
 }
@@ -150,6 +182,7 @@ impl Providers {
             Api::AnthropicMessages => anthropic::stream(&self.client, request, sink).await,
             Api::OpenaiCompletions => openai_completions::stream(&self.client, request, sink).await,
             Api::OpenaiResponses => openai_responses::stream(&self.client, request, sink).await,
+            Api::Ollama => ollama::stream(&self.client, request, sink).await,
             Api::Demo => crate::demo::stream(request, sink).await,
         }
     }

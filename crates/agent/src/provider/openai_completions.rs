@@ -11,11 +11,7 @@ use super::sse::{self, Events};
 use super::{CacheRetention, Finish, Piece, ProviderError, Request, Sink, arguments_value, post};
 use crate::model::{Compat, ThinkingLevel};
 
-pub(super) async fn stream(
-    client: &reqwest::Client,
-    request: &Request,
-    sink: &Sink,
-) -> Result<Finish, ProviderError> {
+pub(super) async fn stream(client: &reqwest::Client, request: &Request, sink: &Sink) -> Result<Finish, ProviderError> {
     let url = format!("{}/chat/completions", request.model.base_url.trim_end_matches('/'));
     let mut builder = client.post(url).header("accept", "text/event-stream");
     if let Some(secret) = &request.credential.secret {
@@ -424,7 +420,8 @@ impl<'a> Reader<'a> {
     }
 
     async fn delta(&mut self, delta: Map<String, Value>) {
-        let field = FIELDS.into_iter().find(|name| delta.get(*name).and_then(Value::as_str).is_some_and(|t| !t.is_empty()));
+        let field =
+            FIELDS.into_iter().find(|name| delta.get(*name).and_then(Value::as_str).is_some_and(|t| !t.is_empty()));
         if let Some((field, text)) = field.and_then(|field| Some((field, delta.get(field)?.as_str()?))) {
             self.thinking(text, field).await;
         }
@@ -485,7 +482,10 @@ impl<'a> Reader<'a> {
         // Servers without indexes send each call whole, with its id.
         let key = call.get("index").and_then(Value::as_i64).unwrap_or_else(|| {
             let known = id.and_then(|id| {
-                self.calls.iter().find(|(_, index)| self.call_ids.get(index).is_some_and(|k| k == id)).map(|(key, _)| *key)
+                self.calls
+                    .iter()
+                    .find(|(_, index)| self.call_ids.get(index).is_some_and(|k| k == id))
+                    .map(|(key, _)| *key)
             });
             known.unwrap_or(match (id, name) {
                 (None, None) => self.calls.keys().next_back().copied().unwrap_or(0),
@@ -504,7 +504,9 @@ impl<'a> Reader<'a> {
                 self.close_open().await;
                 let index = self.next_block();
                 let id = id.map_or_else(|| format!("call_{}", uuid::Uuid::new_v4().simple()), str::to_owned);
-                self.sink.put(Piece::ToolStart { index, id: id.clone(), name: name.unwrap_or_default().to_owned() }).await;
+                self.sink
+                    .put(Piece::ToolStart { index, id: id.clone(), name: name.unwrap_or_default().to_owned() })
+                    .await;
                 self.calls.insert(key, index);
                 self.call_ids.insert(index, id);
                 index
@@ -545,7 +547,8 @@ fn read_usage(value: &Value) -> Option<Usage> {
     let number = |pointer: &str| value.pointer(pointer).and_then(Value::as_u64);
     let prompt = number("/prompt_tokens")?;
     let output = number("/completion_tokens").unwrap_or(0);
-    let cached = number("/prompt_tokens_details/cached_tokens").or_else(|| number("/prompt_cache_hit_tokens")).unwrap_or(0);
+    let cached =
+        number("/prompt_tokens_details/cached_tokens").or_else(|| number("/prompt_cache_hit_tokens")).unwrap_or(0);
     let written = number("/prompt_tokens_details/cache_write_tokens").unwrap_or(0);
     let reasoning = number("/completion_tokens_details/reasoning_tokens");
     let input = prompt.saturating_sub(cached + written);
@@ -568,9 +571,10 @@ fn stop_reason(raw: Option<&str>) -> (StopReason, Option<ProviderError>) {
             StopReason::Error,
             Some(ProviderError::new(super::ErrorKind::Rejected, "the provider's content filter stopped the answer")),
         ),
-        Some("error") | Some("network_error") => {
-            (StopReason::Error, Some(ProviderError::reported(None, "provider returned error in the middle of the answer")))
-        }
+        Some("error") | Some("network_error") => (
+            StopReason::Error,
+            Some(ProviderError::reported(None, "provider returned error in the middle of the answer")),
+        ),
         _ => (StopReason::Stop, None),
     }
 }

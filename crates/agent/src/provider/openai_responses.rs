@@ -14,11 +14,7 @@ use crate::model::ThinkingLevel;
 /// Between the id of a call and the id of its item in our tool call ids.
 const SEPARATOR: char = '|';
 
-pub(super) async fn stream(
-    client: &reqwest::Client,
-    request: &Request,
-    sink: &Sink,
-) -> Result<Finish, ProviderError> {
+pub(super) async fn stream(client: &reqwest::Client, request: &Request, sink: &Sink) -> Result<Finish, ProviderError> {
     let url = format!("{}/responses", request.model.base_url.trim_end_matches('/'));
     let mut builder = client.post(url).header("accept", "text/event-stream").header("session_id", &request.session_id);
     if let Some(secret) = &request.credential.secret {
@@ -360,7 +356,10 @@ impl<'a> Reader<'a> {
         let (reason, error) = match (status.as_str(), why) {
             ("incomplete", Some("content_filter")) => (
                 StopReason::Error,
-                Some(ProviderError::new(super::ErrorKind::Rejected, "the provider's content filter stopped the answer")),
+                Some(ProviderError::new(
+                    super::ErrorKind::Rejected,
+                    "the provider's content filter stopped the answer",
+                )),
             ),
             ("incomplete", _) => (StopReason::Length, None),
             ("failed" | "cancelled", _) => {

@@ -122,7 +122,9 @@ impl Reader<'_> {
         let text = close(&self.text[start..end])
             .or_else(|| last_escape.and_then(|cut| close(&self.text[start..cut])))
             // The first half of a surrogate pair before the cut one.
-            .or_else(|| last_escape.filter(|cut| *cut >= start + 7).and_then(|cut| close(&self.text[start..cut - 6])))?;
+            .or_else(|| {
+                last_escape.filter(|cut| *cut >= start + 7).and_then(|cut| close(&self.text[start..cut - 6]))
+            })?;
         Some((text, false))
     }
 

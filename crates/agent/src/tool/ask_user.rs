@@ -65,7 +65,8 @@ impl Tool for AskUserQuestion {
         // Options written as objects with a label.
         for question in map.get_mut("questions").and_then(Value::as_array_mut).into_iter().flatten() {
             for option in question.get_mut("options").and_then(Value::as_array_mut).into_iter().flatten() {
-                let label = ["label", "value", "text"].into_iter().find_map(|key| option.get(key).and_then(Value::as_str));
+                let label =
+                    ["label", "value", "text"].into_iter().find_map(|key| option.get(key).and_then(Value::as_str));
                 if let Some(label) = label {
                     *option = Value::String(label.to_owned());
                 }
@@ -80,7 +81,9 @@ impl Tool for AskUserQuestion {
             return Err(Failure::new("AskUserQuestion requires at least one non-empty question."));
         }
         if call.core.config.host == Host::Print {
-            return Err(Failure::new("User did not provide an answer: nobody can be asked in print mode. Decide yourself."));
+            return Err(Failure::new(
+                "User did not provide an answer: nobody can be asked in print mode. Decide yourself.",
+            ));
         }
         if call.core.decisions.is_open("question") {
             return Err(Failure::new("A different AskUserQuestion prompt is already pending. Wait for its answer."));

@@ -155,7 +155,10 @@ impl Tool for FileTool {
             Kind::Read => vec!["Read a file before you change it; use read rather than cat, sed or head.".into()],
             Kind::Edit => vec!["Use edit for changes and write only for new files or complete rewrites.".into()],
             Kind::Grep | Kind::Find | Kind::Ls => {
-                vec!["Search with grep, find and ls rather than through bash: they respect ignore files and are quick.".into()]
+                vec![
+                    "Search with grep, find and ls rather than through bash: they respect ignore files and are quick."
+                        .into(),
+                ]
             }
             Kind::Write => Vec::new(),
         }
@@ -180,7 +183,9 @@ impl Tool for FileTool {
             map.insert("path".into(), path);
         }
         if self.kind == Kind::Edit && !map.contains_key("edits") {
-            let take = |map: &mut serde_json::Map<String, Value>, names: [&str; 3]| names.into_iter().find_map(|name| map.remove(name));
+            let take = |map: &mut serde_json::Map<String, Value>, names: [&str; 3]| {
+                names.into_iter().find_map(|name| map.remove(name))
+            };
             let old = take(map, ["oldText", "old_string", "old_text"]);
             let new = take(map, ["newText", "new_string", "new_text"]);
             if let (Some(old), Some(new)) = (old, new) {

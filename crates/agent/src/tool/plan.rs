@@ -90,7 +90,8 @@ impl Tool for PlanMode {
             Answer::Plan { action: PlanAction::Execute, .. } => {
                 call.core.set_plan_mode(false).await;
                 call.core.clear_before_plan(&plan).await;
-                "The user approved the plan and cleared the conversation before it. Begin with the first step.".to_owned()
+                "The user approved the plan and cleared the conversation before it. Begin with the first step."
+                    .to_owned()
             }
             Answer::Plan { action: PlanAction::ExecuteKeepContext, .. } => {
                 call.core.set_plan_mode(false).await;
@@ -134,7 +135,8 @@ impl Tool for TogglePlanMode {
         let enabled = call.arguments.get("enabled").and_then(Value::as_bool).unwrap_or(true);
         let changed = call.core.set_plan_mode(enabled).await;
         let state = if enabled { "on" } else { "off" };
-        let hint = if enabled || !changed { "" } else { " If there was a plan, present it with plan_mode before you begin." };
+        let hint =
+            if enabled || !changed { "" } else { " If there was a plan, present it with plan_mode before you begin." };
         let verb = if changed { "is now" } else { "was already" };
         Ok(Output::text(format!("Plan mode {verb} {state}.{hint}")))
     }

@@ -34,7 +34,9 @@ pub fn coerce(schema: &Value, value: Value) -> Value {
             None => Value::Array(list),
         },
         Value::String(text) if !allows(schema, "string") => from_text(schema, text),
-        Value::Number(number) if allows(schema, "string") && !allows(schema, "number") && !allows(schema, "integer") => {
+        Value::Number(number)
+            if allows(schema, "string") && !allows(schema, "number") && !allows(schema, "integer") =>
+        {
             Value::String(number.to_string())
         }
         other => other,
@@ -63,7 +65,8 @@ fn type_fits(schema: &Value, value: &Value) -> bool {
         Value::Bool(_) => allows(schema, "boolean"),
         Value::Number(number) => {
             allows(schema, "number")
-                || (allows(schema, "integer") && (number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|f| f.fract() == 0.0)))
+                || (allows(schema, "integer")
+                    && (number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|f| f.fract() == 0.0)))
         }
         Value::String(_) => allows(schema, "string"),
         Value::Array(_) => allows(schema, "array"),
@@ -168,10 +171,8 @@ mod tests {
 
     #[test]
     fn nearly_right_arguments_are_repaired() {
-        let repaired = coerce(
-            &schema(),
-            json!({"path": "a", "limit": "12", "edits": "[{\"oldText\": \"x\"}]", "extra": 1}),
-        );
+        let repaired =
+            coerce(&schema(), json!({"path": "a", "limit": "12", "edits": "[{\"oldText\": \"x\"}]", "extra": 1}));
         assert_eq!(repaired, json!({"path": "a", "limit": 12, "edits": [{"oldText": "x"}], "extra": 1}));
         assert_eq!(coerce(&schema(), json!({"path": "5"})), json!({"path": "5"}));
         assert_eq!(coerce(&schema(), json!({"path": "a", "limit": null})), json!({"path": "a"}));

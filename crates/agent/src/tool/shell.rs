@@ -22,7 +22,9 @@ pub struct Bash {
 impl Tool for Bash {
     fn spec(&self) -> ToolSpec {
         let background = match self.background_after {
-            Some(seconds) => format!("A command that still runs after {seconds} s goes on in the background; you are told when it ends."),
+            Some(seconds) => format!(
+                "A command that still runs after {seconds} s goes on in the background; you are told when it ends."
+            ),
             None => "Commands run to their end.".to_owned(),
         };
         ToolSpec {
@@ -85,7 +87,8 @@ impl Tool for Bash {
 
 /// What a command may want to know about the session it belongs to.
 pub(crate) fn environment(core: &Core) -> Vec<(String, String)> {
-    let mut env = vec![("PI_SESSION_ID".to_owned(), core.config.relay_session_id.clone().unwrap_or_else(|| core.session_id()))];
+    let mut env =
+        vec![("PI_SESSION_ID".to_owned(), core.config.relay_session_id.clone().unwrap_or_else(|| core.session_id()))];
     if let Some(path) = core.transcript.lock().path() {
         env.push(("PI_SESSION_FILE".into(), path.to_string_lossy().into_owned()));
     }

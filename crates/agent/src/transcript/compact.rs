@@ -1,13 +1,14 @@
 //! What is kept and what is summarised when a conversation grows too long. Pure: the summary itself is asked for elsewhere.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use pizzapi_protocol::{ContentBlock, Message, MessageContent, RawJson, StopReason};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::entry::{Entry, EntryKind};
 use super::Transcript;
+use super::entry::{Entry, EntryKind};
 
 /// A picture, in characters of text. Four characters are about one token.
 const IMAGE_CHARACTERS: u64 = 4800;
@@ -92,7 +93,8 @@ pub fn estimated_tokens(transcript: &Transcript) -> u64 {
 fn counted_usage(message: &Message) -> Option<u64> {
     match message {
         Message::Assistant(message)
-            if !matches!(message.stop_reason, StopReason::Error | StopReason::Aborted) && message.usage.total_tokens > 0 =>
+            if !matches!(message.stop_reason, StopReason::Error | StopReason::Aborted)
+                && message.usage.total_tokens > 0 =>
         {
             Some(message.usage.total_tokens)
         }
@@ -138,8 +140,9 @@ pub fn plan(transcript: &Transcript, keep: u64) -> Result<Plan, NothingToDo> {
         return Err(NothingToDo::AlreadyCompacted);
     }
     let context = transcript.context();
-    let (previous, body) = match context.first() {
-        Some((entry, Message::CompactionSummary(summary))) if matches!(entry.kind, EntryKind::Compaction { .. }) => {
+    let first = context.first().map(|(entry, message)| (&entry.kind, message.as_ref()));
+    let (previous, body) = match first {
+        Some((EntryKind::Compaction { .. }, Message::CompactionSummary(summary))) => {
             (Some(summary.summary.clone()), &context[1..])
         }
         _ => (None, &context[..]),
@@ -163,7 +166,8 @@ pub fn plan(transcript: &Transcript, keep: u64) -> Result<Plan, NothingToDo> {
     for (_, message) in &body[..cut] {
         note_files(message, &mut files);
     }
-    let messages = |range: &[(&Entry, Message)]| range.iter().map(|(_, message)| message.clone()).collect();
+    let messages =
+        |range: &[(&Entry, Cow<'_, Message>)]| range.iter().map(|(_, message)| message.as_ref().clone()).collect();
     Ok(Plan {
         first_kept: body.get(cut).map(|(entry, _)| entry.id.clone()),
         to_summarise: messages(&body[..turn_start]),
@@ -175,7 +179,7 @@ pub fn plan(transcript: &Transcript, keep: u64) -> Result<Plan, NothingToDo> {
 }
 
 /// The index of the first message that stays.
-fn cut_at(body: &[(&Entry, Message)], keep: u64) -> usize {
+fn cut_at(body: &[(&Entry, Cow<'_, Message>)], keep: u64) -> usize {
     let mut gathered = 0;
     let mut cut = body.len();
     for at in (0..body.len()).rev() {
@@ -186,7 +190,7 @@ fn cut_at(body: &[(&Entry, Message)], keep: u64) -> usize {
         cut = at;
     }
     // A result belongs to its call: move forward to a place where a cut is allowed.
-    while cut < body.len() && matches!(body[cut].1, Message::ToolResult(_)) {
+    while cut < body.len() && matches!(*body[cut].1, Message::ToolResult(_)) {
         cut += 1;
     }
     cut
@@ -235,7 +239,8 @@ impl Files {
 
 /// The request for a summary: instructions and the conversation as text.
 pub fn summary_request(plan: &Plan, focus: Option<&str>) -> String {
-    let mut text = String::from("Below is a conversation between a person and a coding agent, as text.\n\n<conversation>\n");
+    let mut text =
+        String::from("Below is a conversation between a person and a coding agent, as text.\n\n<conversation>\n");
     text.push_str(&as_text(&plan.to_summarise));
     text.push_str("\n</conversation>\n\n");
     if let Some(previous) = &plan.previous {
@@ -280,7 +285,9 @@ fn as_text(messages: &[Message]) -> String {
             Message::Assistant(assistant) => {
                 for block in &assistant.content {
                     match block {
-                        ContentBlock::Text(text) if !text.text.trim().is_empty() => out.push(format!("[Agent]: {}", text.text)),
+                        ContentBlock::Text(text) if !text.text.trim().is_empty() => {
+                            out.push(format!("[Agent]: {}", text.text))
+                        }
                         ContentBlock::Thinking(thinking) if !thinking.thinking.trim().is_empty() => {
                             out.push(format!("[Agent thinks]: {}", thinking.thinking));
                         }

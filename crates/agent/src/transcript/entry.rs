@@ -22,8 +22,13 @@ pub enum EntryKind {
         /// The remote command that brought this message.
         command_id: Option<String>,
     },
-    ModelChange { provider: String, model_id: String },
-    ThinkingLevelChange { level: String },
+    ModelChange {
+        provider: String,
+        model_id: String,
+    },
+    ThinkingLevelChange {
+        level: String,
+    },
     Compaction {
         /// Empty: a cut that left nothing.
         summary: String,
@@ -42,10 +47,23 @@ pub enum EntryKind {
         from_hook: Option<bool>,
     },
     /// State of a part of the program; never sent to a model.
-    Custom { custom_type: String, data: Option<RawJson> },
-    CustomMessage { custom_type: String, content: MessageContent, details: Option<RawJson>, display: bool },
-    Label { target_id: String, label: Option<String> },
-    SessionInfo { name: Option<String> },
+    Custom {
+        custom_type: String,
+        data: Option<RawJson>,
+    },
+    CustomMessage {
+        custom_type: String,
+        content: MessageContent,
+        details: Option<RawJson>,
+        display: bool,
+    },
+    Label {
+        target_id: String,
+        label: Option<String>,
+    },
+    SessionInfo {
+        name: Option<String>,
+    },
     /// A type this version does not know: kept with all its members.
     Other(JsonObject),
 }
@@ -54,7 +72,10 @@ impl EntryKind {
     /// Does this alone justify a file? Settings made before the first word do not.
     pub(super) fn is_worth_a_file(&self) -> bool {
         match self {
-            Self::Message { .. } | Self::CustomMessage { .. } | Self::Compaction { .. } | Self::BranchSummary { .. } => true,
+            Self::Message { .. }
+            | Self::CustomMessage { .. }
+            | Self::Compaction { .. }
+            | Self::BranchSummary { .. } => true,
             Self::Custom { custom_type, .. } => custom_type == super::COMMAND_ENTRY,
             _ => false,
         }
@@ -188,9 +209,7 @@ impl EntryKind {
                 usage: object.get_as("usage"),
                 from_hook: object.get_as("fromHook"),
             },
-            "custom" => {
-                Self::Custom { custom_type: object.get_as("customType")?, data: object.get("data").cloned() }
-            }
+            "custom" => Self::Custom { custom_type: object.get_as("customType")?, data: object.get("data").cloned() },
             "custom_message" => Self::CustomMessage {
                 custom_type: object.get_as("customType")?,
                 content: object.get_as("content")?,

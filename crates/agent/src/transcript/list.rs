@@ -190,7 +190,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("temp dir");
         let say = |cwd: &str, text: &str, at: i64| {
             let mut transcript = Transcript::create(Path::new(cwd), Some(dir.path()), None);
-            let message = Message::User(UserMessage { id: None, request_id: None, content: text.into(), timestamp: at });
+            let message =
+                Message::User(UserMessage { id: None, request_id: None, content: text.into(), timestamp: at });
             transcript.append(EntryKind::Message { message, command_id: None }).expect("written");
             transcript.append(EntryKind::SessionInfo { name: Some(format!("name {text}")) }).expect("written");
             transcript.path().expect("has a place").to_owned()

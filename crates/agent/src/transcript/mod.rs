@@ -7,12 +7,15 @@ pub mod entry;
 pub mod list;
 pub mod resume;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use pizzapi_protocol::{CompactionSummaryMessage, BranchSummaryMessage, CustomMessage, JsonObject, Message, RawJson, ThinkingLevel};
+use pizzapi_protocol::{
+    BranchSummaryMessage, CompactionSummaryMessage, CustomMessage, JsonObject, Message, RawJson, ThinkingLevel,
+};
 
 use crate::clock;
 pub use entry::{Entry, EntryKind};
@@ -161,12 +164,8 @@ impl Transcript {
     /// [`Self::append`] with an id that was handed out before.
     pub fn append_as(&mut self, id: String, kind: EntryKind) -> Result<String, TranscriptError> {
         let durable = kind.is_worth_a_file();
-        let entry = Entry {
-            id: id.clone(),
-            parent_id: self.leaf.clone(),
-            timestamp: clock::iso(clock::now_ms()),
-            kind,
-        };
+        let entry =
+            Entry { id: id.clone(), parent_id: self.leaf.clone(), timestamp: clock::iso(clock::now_ms()), kind };
         self.by_id.insert(id.clone(), self.entries.len());
         self.entries.push(entry);
         self.leaf = Some(id.clone());
@@ -277,7 +276,7 @@ impl Transcript {
     }
 
     /// What the model is to know, oldest first: the last summary, what was kept, and what came later.
-    pub fn context(&self) -> Vec<(&Entry, Message)> {
+    pub fn context(&self) -> Vec<(&Entry, Cow<'_, Message>)> {
         let branch = self.branch();
         let cut = branch.iter().rposition(|entry| matches!(entry.kind, EntryKind::Compaction { .. }));
         let mut out = Vec::new();
@@ -386,10 +385,12 @@ impl Transcript {
 }
 
 /// What an entry contributes to the conversation.
-fn message_of(entry: &Entry) -> Option<Message> {
+fn message_of(entry: &Entry) -> Option<Cow<'_, Message>> {
+    if let EntryKind::Message { message, .. } = &entry.kind {
+        return Some(Cow::Borrowed(message));
+    }
     let timestamp = clock::parse_iso(&entry.timestamp).unwrap_or_default();
-    match &entry.kind {
-        EntryKind::Message { message, .. } => Some(message.clone()),
+    let made = match &entry.kind {
         // A cut without a summary leaves nothing behind.
         EntryKind::Compaction { summary, tokens_before, .. } if !summary.is_empty() => {
             Some(Message::CompactionSummary(CompactionSummaryMessage {
@@ -414,7 +415,8 @@ fn message_of(entry: &Entry) -> Option<Message> {
             timestamp,
         })),
         _ => None,
-    }
+    };
+    made.map(Cow::Owned)
 }
 
 /// `--home-ana-project--`: the folder that holds the sessions of a working directory.

@@ -44,7 +44,6 @@ struct Read {
     skipped: usize,
 }
 
-
 fn read(file: &mut File) -> io::Result<Read> {
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::new(&mut *file);
@@ -231,9 +230,12 @@ mod tests {
         std::fs::write(
             &path,
             concat!(
-                r#"{"type":"session","id":"s","timestamp":"t","cwd":"/x"}"#, "\n",
-                r#"{"type":"message","timestamp":"t","message":{"role":"user","content":"a","timestamp":1}}"#, "\n",
-                r#"{"type":"message","timestamp":"t","message":{"role":"user","content":"b","timestamp":2}}"#, "\n",
+                r#"{"type":"session","id":"s","timestamp":"t","cwd":"/x"}"#,
+                "\n",
+                r#"{"type":"message","timestamp":"t","message":{"role":"user","content":"a","timestamp":1}}"#,
+                "\n",
+                r#"{"type":"message","timestamp":"t","message":{"role":"user","content":"b","timestamp":2}}"#,
+                "\n",
             ),
         )
         .expect("written");

@@ -33,7 +33,7 @@ async fn writing_outside_waits_for_a_person_and_a_refusal_is_an_error_result() {
     let decision = raised(&mut session).await;
     let DecisionKind::Approval(approval) = &decision.kind else { panic!("an approval") };
     assert_eq!(approval.subject, "echo x > ../outside.txt");
-    assert_eq!(session.agent.snapshot().decisions, [decision.clone()]);
+    assert_eq!(session.agent.snapshot().decisions, std::slice::from_ref(&decision));
     session.agent.answer(&decision.id, Answer::Approval(ApprovalChoice::Deny), Some("ana".into())).await.unwrap();
     assert_eq!(
         session.agent.answer(&decision.id, Answer::Approval(ApprovalChoice::AllowOnce), None).await,
@@ -89,7 +89,8 @@ async fn nobody_to_ask_means_no_and_yolo_means_yes() {
 #[tokio::test]
 async fn a_question_waits_and_any_remote_text_answers_it() {
     let bench = Bench::new().await;
-    let ask = || Reply::tool("AskUserQuestion", json!({ "questions": [{ "question": "Which?", "options": ["a", "b"] }] }));
+    let ask =
+        || Reply::tool("AskUserQuestion", json!({ "questions": [{ "question": "Which?", "options": ["a", "b"] }] }));
     bench.model.push(ask()).push(Reply::text("thanks"));
     let mut session = bench.session().await;
     session.say("go").await;

@@ -20,7 +20,10 @@ pub struct Bench {
 
 impl Bench {
     pub async fn new() -> Self {
-        let bench = Self { model: ScriptedModel::start().await.expect("a free port"), dir: tempfile::tempdir().expect("temp dir") };
+        let bench = Self {
+            model: ScriptedModel::start().await.expect("a free port"),
+            dir: tempfile::tempdir().expect("temp dir"),
+        };
         std::fs::create_dir_all(bench.cwd()).expect("made");
         std::fs::create_dir_all(bench.home()).expect("made");
         bench.settings(json!({}));
@@ -62,7 +65,7 @@ impl Bench {
 
     pub fn config(&self) -> AgentConfig {
         let env: BTreeMap<String, String> = [
-            ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
+            ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()),
             ("HOME".to_owned(), self.dir.path().to_string_lossy().into_owned()),
         ]
         .into();

@@ -57,7 +57,9 @@ async fn a_sub_agent_works_beside_and_its_result_starts_a_turn() {
     bench.model.push(Reply::text("one of us")).push(Reply::text("one of us")).push(Reply::text("thanks"));
     let (_, outcome) = session.run("delegate").await;
     assert_eq!(outcome, Outcome::Completed);
-    let result = |messages: &[pizzapi_protocol::Message]| messages.iter().any(|m| m.role() == "custom" && m.text().contains("one of us"));
+    let result = |messages: &[pizzapi_protocol::Message]| {
+        messages.iter().any(|m| m.role() == "custom" && m.text().contains("one of us"))
+    };
     while !result(&session.agent.messages()) {
         session.settled().await;
     }

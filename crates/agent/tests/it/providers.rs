@@ -24,7 +24,8 @@ async fn canned(bodies: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<Val
                 let text = String::from_utf8_lossy(&request).into_owned();
                 if let Some((head, _)) = text.split_once("\r\n\r\n") {
                     let lower = head.to_lowercase();
-                    let length = lower.split("content-length: ").nth(1).and_then(|t| t.split("\r\n").next()?.parse().ok());
+                    let length =
+                        lower.split("content-length: ").nth(1).and_then(|t| t.split("\r\n").next()?.parse().ok());
                     break head.len() + 4 + length.unwrap_or(0);
                 }
             };
@@ -34,7 +35,10 @@ async fn canned(bodies: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<Val
             }
             let text = String::from_utf8_lossy(&request).into_owned();
             requests.push(serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap());
-            socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n").await.unwrap();
+            socket
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+                .await
+                .unwrap();
             // Seven bytes at a time cut lines, events and characters in two.
             for part in body.as_bytes().chunks(7) {
                 socket.write_all(part).await.unwrap();
@@ -137,9 +141,18 @@ async fn anthropic_keeps_signed_redacted_and_interleaved_thinking_in_order() {
     let (message, session, served) = answer("anthropic-messages", vec![named(&frames), named(&second)]).await;
     assert_eq!(
         shape(&message),
-        ["thinking Überlegen 🍕", "thinking  (redacted)", "call ls {\"path\":\".\"}", "thinking between", "call get_current_time {}"]
+        [
+            "thinking Überlegen 🍕",
+            "thinking  (redacted)",
+            "call ls {\"path\":\".\"}",
+            "thinking between",
+            "call get_current_time {}"
+        ]
     );
-    assert_eq!((message.usage.input, message.usage.cache_read, message.usage.cache_write, message.usage.output), (10, 100, 5, 30));
+    assert_eq!(
+        (message.usage.input, message.usage.cache_read, message.usage.cache_write, message.usage.output),
+        (10, 100, 5, 30)
+    );
     assert_eq!((message.stop_reason, message.response_model.as_deref()), (StopReason::ToolUse, Some("m-2026")));
     assert_eq!(session.agent.last_assistant_text().as_deref(), Some("fertig"));
     let requests = served.await.unwrap();
@@ -164,7 +177,8 @@ async fn anthropic_errors_in_the_middle_and_cut_streams_are_errors_and_keep_what
         json!({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"half"}}),
     ];
     let error = json!({"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}});
-    for (frames, text) in [([&start[..], &[error][..]].concat(), "Overloaded"), (start.to_vec(), "stream ended before")] {
+    for (frames, text) in [([&start[..], &[error][..]].concat(), "Overloaded"), (start.to_vec(), "stream ended before")]
+    {
         let (message, session, _) = answer("anthropic-messages", vec![named(&frames)]).await;
         assert_eq!(message.stop_reason, StopReason::Error);
         assert!(message.error_message.as_deref().unwrap_or_default().contains(text), "{:?}", message.error_message);
@@ -202,11 +216,23 @@ async fn chat_completions_put_reasoning_text_and_parallel_calls_together() {
             chunk(json!({field: "hm, "}), None),
             chunk(json!({field: "so"}), None),
             chunk(json!({"content":"Text."}), None),
-            chunk(json!({"tool_calls":[{"index":0,"id":"call_a","type":"function","function":{"name":"ls","arguments":""}}]}), None),
-            chunk(json!({"tool_calls":[{"index":1,"id":"call_b","type":"function","function":{"name":"get_current_time","arguments":""}}]}), None),
+            chunk(
+                json!({"tool_calls":[{"index":0,"id":"call_a","type":"function","function":{"name":"ls","arguments":""}}]}),
+                None,
+            ),
+            chunk(
+                json!({"tool_calls":[{"index":1,"id":"call_b","type":"function","function":{"name":"get_current_time","arguments":""}}]}),
+                None,
+            ),
             // Pieces of both calls, interleaved.
-            chunk(json!({"tool_calls":[{"index":0,"function":{"arguments":"{\"path\":"}},{"index":1,"function":{"arguments":"{"}}]}), None),
-            chunk(json!({"tool_calls":[{"index":1,"function":{"arguments":"}"}},{"index":0,"function":{"arguments":"\".\"}"}}]}), None),
+            chunk(
+                json!({"tool_calls":[{"index":0,"function":{"arguments":"{\"path\":"}},{"index":1,"function":{"arguments":"{"}}]}),
+                None,
+            ),
+            chunk(
+                json!({"tool_calls":[{"index":1,"function":{"arguments":"}"}},{"index":0,"function":{"arguments":"\".\"}"}}]}),
+                None,
+            ),
             chunk(json!({}), Some("tool_calls")),
             json!({"id":"c1","choices":[],"usage":{"prompt_tokens":50,"completion_tokens":7,"total_tokens":57,
                 "prompt_tokens_details":{"cached_tokens":20},"completion_tokens_details":{"reasoning_tokens":3}}}),
@@ -287,4 +313,29 @@ async fn responses_carry_reasoning_items_back_as_they_came() {
     assert!(input.iter().any(|item| item["type"] == "function_call_output" && item["call_id"] == "call_1"));
     let Some(Message::Assistant(last)) = session.agent.messages().pop() else { panic!("an answer") };
     assert_eq!((shape(&last), last.stop_reason), (vec!["text end".to_owned()], StopReason::Length));
+}
+
+#[tokio::test]
+async fn ollama_streams_lines_and_is_told_how_long_its_context_is() {
+    let lines = |list: &[Value]| list.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let first = lines(&[
+        json!({"model":"m","message":{"role":"assistant","content":"","thinking":"hm "},"done":false}),
+        json!({"model":"m","message":{"role":"assistant","content":"","thinking":"so"},"done":false}),
+        json!({"model":"m","message":{"role":"assistant","content":"Text"},"done":false}),
+        json!({"model":"m","message":{"role":"assistant","content":"","tool_calls":[{"function":{"name":"ls","arguments":{"path":"."}}}]},"done":false}),
+        json!({"model":"m","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","prompt_eval_count":50,"eval_count":7}),
+    ]);
+    // The last line comes without its end.
+    let second = json!({"model":"m","message":{"content":"end"},"done":true,"done_reason":"length"}).to_string();
+    let (message, session, served) = answer("ollama-chat", vec![first, second]).await;
+    assert_eq!(shape(&message), ["thinking hm so", "text Text", "call ls {\"path\":\".\"}"]);
+    assert_eq!((message.usage.input, message.usage.output, message.stop_reason), (50, 7, StopReason::ToolUse));
+    let requests = served.await.unwrap();
+    assert_eq!(requests[0]["options"]["num_ctx"], 100_000);
+    assert_eq!(requests[0]["think"], true);
+    let sent = &requests[1]["messages"];
+    assert_eq!((sent[2]["thinking"].as_str(), sent[2]["tool_calls"][0]["function"]["name"].as_str()), (Some("hm so"), Some("ls")));
+    assert_eq!((sent[3]["role"].as_str(), sent[3]["tool_name"].as_str()), (Some("tool"), Some("ls")));
+    let Some(Message::Assistant(last)) = session.agent.messages().pop() else { panic!("an answer") };
+    assert_eq!(last.stop_reason, StopReason::Length);
 }

@@ -22,10 +22,7 @@ async fn a_session_goes_on_where_it_was_left() {
     assert_eq!((state.usage, state.session_name.as_deref()), (usage, Some("test")));
     assert_eq!(state.model.map(|m| m.provider).as_deref(), Some("anthro"));
     again.run("second").await;
-    assert_eq!(
-        spoken(&again.agent.messages()),
-        ["user: first", "assistant: one", "user: second", "assistant: two"]
-    );
+    assert_eq!(spoken(&again.agent.messages()), ["user: first", "assistant: one", "user: second", "assistant: two"]);
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use crate::bench::{Bench, durable, spoken};
 fn retries(seen: &[Output]) -> Vec<String> {
     seen.iter()
         .filter_map(|output| match output {
-            Output::Local(Local::RetryStart { attempt, max_attempts, .. }) => Some(format!("start {attempt}/{max_attempts}")),
+            Output::Local(Local::RetryStart { attempt, max_attempts, .. }) => {
+                Some(format!("start {attempt}/{max_attempts}"))
+            }
             Output::Local(Local::RetryEnd { success, attempt, .. }) => Some(format!("end {attempt} {success}")),
             _ => None,
         })

@@ -116,8 +116,12 @@ async fn steering_comes_before_the_next_request_and_a_follow_up_at_the_end() {
     bench.model.push(Reply::text("after steering")).push(Reply::text("after follow-up"));
     let mut session = bench.session().await;
     session.say("begin").await;
-    session.until("an answer", |output| matches!(output, Output::Event(event)
-        if matches!(&**event, AgentEvent::MessageStart(start) if start.message.role() == "assistant"))).await;
+    session
+        .until("an answer", |output| {
+            matches!(output, Output::Event(event)
+        if matches!(&**event, AgentEvent::MessageStart(start) if start.message.role() == "assistant"))
+        })
+        .await;
     let later = |text: &str, delivery| session.agent.prompt(Prompt::text(text).delivered(delivery));
     assert_eq!(later("later", Delivery::FollowUp).await.unwrap(), Accepted::Queued);
     assert_eq!(later("now", Delivery::Auto).await.unwrap(), Accepted::Queued);
@@ -167,7 +171,11 @@ async fn calls_that_cannot_run_become_error_results_and_the_run_goes_on() {
 #[tokio::test]
 async fn an_abort_keeps_what_came_and_holds_the_queue_until_the_next_input() {
     let bench = Bench::new().await;
-    bench.model.push(Reply::steps([Step::Text("half an answer".into()), Step::Wait("never".into()), Step::Text("!".into())]));
+    bench.model.push(Reply::steps([
+        Step::Text("half an answer".into()),
+        Step::Wait("never".into()),
+        Step::Text("!".into()),
+    ]));
     let mut session = bench.session().await;
     session.say("begin").await;
     session.until_event("message_update").await;
@@ -222,7 +230,10 @@ async fn todos_and_the_name_are_state_that_everybody_sees() {
     let bench = Bench::new().await;
     bench.model.push(Reply::steps([
         Step::Tool { name: "set_session_name".into(), args: json!({ "name": "  Fix   the tests " }) },
-        Step::Tool { name: "update_todo".into(), args: json!({ "todos": [{ "id": 1, "text": "look", "status": "in_progress" }] }) },
+        Step::Tool {
+            name: "update_todo".into(),
+            args: json!({ "todos": [{ "id": 1, "text": "look", "status": "in_progress" }] }),
+        },
     ]));
     bench.model.push(Reply::text("ok"));
     let mut config = bench.config();
