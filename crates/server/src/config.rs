@@ -237,6 +237,7 @@ impl ServerConfig {
     /// Settings from the process environment, over the defaults.
     ///
     /// Errors: names the variable, its value and the accepted form.
+    #[expect(clippy::disallowed_methods, reason = "the one place where the server's settings are read")]
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_vars(&|name| std::env::var(name).ok())
     }

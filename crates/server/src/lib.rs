@@ -9,10 +9,13 @@
 //! | [`config`], [`app`], [`tasks`], [`shutdown`], [`clock`], [`metrics`] | the process: settings, handles, life |
 //! | [`listen`], [`router`], [`http`] | connections and HTTP routes |
 //! | [`auth`] | credentials, origins, limits |
-//! | [`db`] | durable rows |
+//! | [`db`], [`attachments`] | durable rows; files |
+//! | [`push`], [`webhooks`] | what leaves for browsers; what comes in from other programs |
 //! | [`socket`], [`inbox`], [`outbox`], [`fanout`], [`feeds`], [`route`], [`leases`] | Socket.IO: who speaks, in order, to whom |
 //! | [`core`] | what is decided, without I/O |
 //! | [`store`], [`log`] | live state; what sessions said |
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed step fails its test"))]
 
 pub mod app;
 pub mod attachments;

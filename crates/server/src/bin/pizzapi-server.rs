@@ -1,5 +1,7 @@
 //! The relay alone: what the container image runs.
 
+#![expect(clippy::disallowed_methods, reason = "a program reads its own environment")]
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -20,7 +20,9 @@ pub(super) async fn run(db: &Db, file: Option<&Path>) -> Result<(), DbError> {
     let mut connection = db.writer.acquire().await?;
     match db.backend {
         // Another process that migrates the same file is waited for.
-        Backend::Sqlite => drop(connection.execute("BEGIN IMMEDIATE").await?),
+        Backend::Sqlite => {
+            connection.execute("BEGIN IMMEDIATE").await?;
+        }
         Backend::Postgres => {
             sqlx::query("SELECT pg_advisory_lock($1)").bind(POSTGRES_LOCK).execute(&mut *connection).await?;
         }

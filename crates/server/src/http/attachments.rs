@@ -34,7 +34,7 @@ pub async fn upload(
 ) -> Result<Json<Value>, ApiError> {
     check_length(request.headers(), MAX_UPLOAD)?;
     let row = app.db.sessions().of_user(&session_id, &principal.user_id).await?;
-    if !row.is_some_and(|row| row.ended_at.is_none()) {
+    if row.is_none_or(|row| row.ended_at.is_some()) {
         return Err(ApiError::not_found("Session is not live"));
     }
     let mut form = Multipart::from_request(request, &app)

@@ -19,12 +19,12 @@ pub struct ApiError {
     pub message: String,
     pub code: Option<&'static str>,
     pub retry_after: Option<Duration>,
-    pub extra: Map<String, Value>,
+    pub extra: Box<Map<String, Value>>,
 }
 
 impl ApiError {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), code: None, retry_after: None, extra: Map::new() }
+        Self { status, message: message.into(), code: None, retry_after: None, extra: Box::default() }
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {
@@ -78,7 +78,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut body = self.extra;
+        let mut body = *self.extra;
         body.insert("error".to_owned(), self.message.into());
         if let Some(code) = self.code {
             body.insert("code".to_owned(), code.into());
