@@ -14,9 +14,14 @@ let worker: Worker | undefined;
 let idle: ReturnType<typeof setTimeout> | undefined;
 let serial = 0;
 
-function start(): Worker {
+/** `null` where workers do not exist or are forbidden: text stays plain. */
+function start(): Worker | null {
   if (worker) return worker;
-  worker = new Worker(new URL("../../../transcript/highlight.worker.ts", import.meta.url), { type: "module" });
+  try {
+    worker = new Worker(new URL("../../../transcript/highlight.worker.ts", import.meta.url), { type: "module" });
+  } catch {
+    return null;
+  }
   worker.addEventListener("message", (event: MessageEvent<HighlightAnswer>) => {
     const entry = waiting.get(event.data.id);
     if (!entry) return;
@@ -48,10 +53,12 @@ function request(language: string, code: string): Promise<Lines | null> {
   idle = setTimeout(() => waiting.size === 0 && stop(), IDLE_MS);
   serial += 1;
   const id = serial;
+  const running = start();
+  if (!running) return Promise.resolve(null);
   return new Promise((resolve) => {
     waiting.set(id, { key, resolve });
     const message: HighlightRequest = { id, language, code };
-    start().postMessage(message);
+    running.postMessage(message);
   });
 }
 
