@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use pizzapi_agent::{
     Accepted, AgentHandle, AgentState, Answer, AnswerError, ApprovalChoice, CommandState as Journal, Delivery, Ending,
-    ExecReply, HostCommand, Journaled, Local, OpError, Output, PlanAction, Prompt, Subscription,
+    ExecReply, HostCommand, Journaled, Local, OpError, Output, PlanAction, Prompt, ReplaceReason, Subscription,
 };
 use pizzapi_protocol::{
     AnswerBody, ApprovalField, ApprovalStyle, CommandId, CommandInfo, CommandState, Decision, DecisionDetail,
@@ -16,7 +16,7 @@ use pizzapi_protocol::{
 };
 use tokio::sync::watch;
 
-use super::session::{Facts, HostWish, Reached, Report, Reports, Session, Taken, Words};
+use super::session::{Facts, HostWish, Outcome, Reached, Report, Reports, Session, Taken, Words};
 
 /// Ended decisions whose ids are still understood, so that a late answer learns that it is late.
 const KEEP_DECISIONS: usize = 200;
@@ -98,6 +98,10 @@ impl Session for AgentSession {
 
     fn messages(&self) -> Vec<Message> {
         self.agent.messages()
+    }
+
+    fn last_text(&self) -> Option<String> {
+        self.agent.last_assistant_text()
     }
 
     fn models(&self) -> Vec<Model> {
@@ -478,7 +482,12 @@ fn translate(output: Output, known: &Mutex<Known>) -> Option<Report> {
             };
             Report::DecisionEnded { id: wire, answer, is_known }
         }
-        Local::TranscriptReplaced { .. } => Report::Replaced,
+        Local::TranscriptReplaced { reason } => Report::Replaced { is_new: reason == ReplaceReason::New },
+        Local::Settled(outcome) => Report::Settled(match outcome {
+            pizzapi_agent::Outcome::Completed => Outcome::Completed,
+            pizzapi_agent::Outcome::Aborted => Outcome::Aborted,
+            pizzapi_agent::Outcome::Failed(error) => Outcome::Failed(error),
+        }),
         Local::Command { id, state } => Report::Command { id: id.into(), reached: reached(&state) },
         Local::CapabilitiesChanged => Report::Capabilities,
         Local::NameChanged(_) => Report::Named,

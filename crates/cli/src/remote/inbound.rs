@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use pizzapi_protocol::{
     Ack, AgentEvent, AnswerBody, Attachment, CliError, CommandId, CommandReceipt, CommandState, DeliverAs, ErrorCode,
-    Exec, ExecResult, NotifyType, Open, RawJson, UiNotify, WireError,
+    Exec, ExecResult, NotifyType, Open, RawJson, Trigger, TriggerId, UiNotify, WireError,
 };
 use tokio::sync::mpsc;
 
 use super::attachments::Attachments;
+use super::children::Sent;
 use super::exec::{self, Executed};
 use super::session::{HostWish, Reached, Session, Taken, Words};
 
@@ -31,6 +32,12 @@ pub(super) enum Done {
     Snapshot,
     Heartbeat,
     Wish(HostWish),
+    /// What became of something sent to another session.
+    Kin(Sent),
+    /// Nobody waited for these words: they are for the agent.
+    Trigger(Trigger),
+    /// The agent did not get these.
+    Undelivered(Vec<TriggerId>),
     /// No more receipts will come for this command from here.
     Over(CommandId),
 }
@@ -53,6 +60,8 @@ pub(super) struct WordsJob {
     pub ack: Option<Ack<bool>>,
     /// Tell what becomes of it by receipts.
     pub receipts: bool,
+    /// The triggers these words tell of.
+    pub triggers: Vec<TriggerId>,
 }
 
 /// Shared by everything that works beside the loop.
@@ -95,14 +104,16 @@ impl Worker {
     }
 
     async fn words(&self, job: WordsJob) {
-        let WordsJob { text, attachments, deliver_as, id, by, ack, receipts } = job;
-        let outcome = self.take_words(text, attachments, deliver_as, id.clone(), by).await;
+        let WordsJob { text, attachments, deliver_as, id, by, ack, receipts, triggers } = job;
+        let is_trigger = !triggers.is_empty();
+        let outcome = self.take_words(text, attachments, deliver_as, id.clone(), by, is_trigger).await;
         if let Some(ack) = ack {
             ack.send(&!matches!(&outcome, Err(_) | Ok(Reached { state: CommandState::Rejected, .. })));
         }
         let reached = match outcome {
             Ok(reached) => reached,
             Err(error) => {
+                self.tell(Done::Undelivered(triggers));
                 self.tell(Done::Event(AgentEvent::CliError(CliError {
                     message: error.message.clone(),
                     source: Some("remote".to_owned()),
@@ -129,11 +140,13 @@ impl Worker {
         deliver_as: Option<DeliverAs>,
         id: Option<CommandId>,
         by: Option<String>,
+        is_trigger: bool,
     ) -> Result<Reached, WireError> {
         if let Some(reached) = id.as_ref().and_then(|id| self.session.command(id)) {
             return Ok(reached);
         }
-        if self.session.offer_text(&text, by).await {
+        // Questions are answered by people, not by what happens elsewhere.
+        if !is_trigger && self.session.offer_text(&text, by).await {
             if let Some(id) = &id {
                 self.write_down(id, &Reached::CONSUMED).await;
             }

@@ -20,10 +20,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::attachments::Attachments;
+use super::children::Kin;
 use super::inbound::{Action, Done, Job, WAITING_WORDS, WordsJob, Worker, now, receipt};
 use super::outbound;
-use super::session::{HostWish, Reached, Report, Reports, Session};
+use super::session::{HostWish, Outcome, Reached, Report, Reports, Session};
 use super::snapshot::{self, Limits};
+use super::toolbox::{Bound, Order, Toolbox};
 use super::window::{Item, Outbox, Outgoing};
 use super::{Control, FAREWELL, LinkState, RemoteConfig};
 
@@ -46,46 +48,49 @@ pub(super) enum Frame {
 }
 
 /// Between `registered` and the end of the connection.
-struct Registration {
-    session_id: SessionId,
-    token: String,
-    capabilities: PeerCapabilities,
+pub(super) struct Registration {
+    pub session_id: SessionId,
+    pub token: String,
+    pub capabilities: PeerCapabilities,
 }
 
 /// See the module.
 pub(super) struct Extension {
-    session: Arc<dyn Session>,
-    config: RemoteConfig,
-    state: watch::Sender<LinkState>,
-    controls: mpsc::Receiver<Control>,
-    wishes: mpsc::UnboundedSender<HostWish>,
+    pub(super) session: Arc<dyn Session>,
+    pub(super) config: RemoteConfig,
+    pub(super) state: watch::Sender<LinkState>,
+    pub(super) controls: mpsc::Receiver<Control>,
+    pub(super) wishes: mpsc::UnboundedSender<HostWish>,
 
-    socket: Option<(Handle, Incoming<FromServer>)>,
-    link: Option<Link>,
-    registration: Option<Registration>,
+    pub(super) socket: Option<(Handle, Incoming<FromServer>)>,
+    pub(super) link: Option<Link>,
+    pub(super) registration: Option<Registration>,
     /// Epoch and token of the last registration, to prove at the next one that we are the same.
-    last: Option<(Option<Epoch>, String)>,
+    pub(super) last: Option<(Option<Epoch>, String)>,
     /// Granted by the relay; may differ from the one in the configuration.
-    session_id: SessionId,
+    pub(super) session_id: SessionId,
 
-    outbox: Outbox<Frame>,
-    is_congested: bool,
-    receipts: VecDeque<(u64, CommandReceipt)>,
+    pub(super) outbox: Outbox<Frame>,
+    pub(super) is_congested: bool,
+    pub(super) receipts: VecDeque<(u64, CommandReceipt)>,
     /// Commands that are being worked on.
-    busy: HashSet<CommandId>,
+    pub(super) busy: HashSet<CommandId>,
     /// Replies of remote commands, so that a repeated id is not executed again. `None`: not ready yet.
-    exec_replies: IndexMap<CommandId, Option<ExecResult>>,
+    pub(super) exec_replies: IndexMap<CommandId, Option<ExecResult>>,
     /// What metadata was last told.
-    told: JsonObject,
+    pub(super) told: JsonObject,
     /// The transcript's leaf in the last snapshot.
-    snapshot_leaf: Option<String>,
+    pub(super) snapshot_leaf: Option<String>,
     /// One was due while there was no registration.
-    snapshot_due: bool,
-    viewers: u32,
+    pub(super) snapshot_due: bool,
+    pub(super) viewers: u32,
 
-    worker: Worker,
-    jobs: mpsc::Sender<Job>,
-    done: mpsc::UnboundedReceiver<Done>,
+    pub(super) worker: Worker,
+    pub(super) jobs: mpsc::Sender<Job>,
+    pub(super) done: mpsc::UnboundedReceiver<Done>,
+    pub(super) kin: Kin,
+    last_outcome: Outcome,
+    orders: mpsc::Receiver<Order>,
 }
 
 enum Next {
@@ -96,6 +101,9 @@ enum Next {
     Status(Status),
     Heartbeat,
     Retry,
+    Order(Order),
+    Triggers,
+    Kin,
 }
 
 impl Extension {
@@ -105,8 +113,17 @@ impl Extension {
         state: watch::Sender<LinkState>,
         controls: mpsc::Receiver<Control>,
         wishes: mpsc::UnboundedSender<HostWish>,
+        toolbox: &Toolbox,
     ) -> Result<Self, ConfigError> {
         let socket = connect(&config)?;
+        let (order_sender, orders) = mpsc::channel(64);
+        toolbox.bind(Some(Bound {
+            http_url: config.http_url.clone(),
+            api_key: config.api_key.clone(),
+            session_id: config.session_id.clone(),
+            orders: order_sender,
+        }));
+        let kin = Kin::of(config.parent_session_id.clone());
         let (done_sender, done) = mpsc::unbounded_channel();
         let (jobs, waiting) = mpsc::channel(WAITING_WORDS);
         let attachments =
@@ -141,6 +158,9 @@ impl Extension {
             worker,
             jobs,
             done,
+            kin,
+            last_outcome: Outcome::Completed,
+            orders,
         })
     }
 
@@ -166,6 +186,9 @@ impl Extension {
                 }
                 Next::Done(done) => self.done(done),
                 Next::Control(None) | Next::Retry => {}
+                Next::Order(order) => self.order(order),
+                Next::Triggers => self.flush_triggers(),
+                Next::Kin => self.retry_kin(),
                 Next::Control(Some(Control::Reconnect)) => self.reconnect(),
                 Next::Control(Some(Control::Leave { end, done, stay })) => {
                     self.drain(&mut *reports, end).await;
@@ -186,6 +209,7 @@ impl Extension {
     async fn next(&mut self, reports: &mut dyn Reports, beat: &mut tokio::time::Interval) -> Next {
         let retry = Instant::now() + CONGESTION_RETRY;
         let registered = self.registration.is_some();
+        let (batch, kin) = (self.kin.batch_due, self.kin.retry_due.filter(|_| registered));
         let mut status = self.socket.as_ref().map(|(handle, _)| handle.status());
         if let Some(status) = &mut status {
             // Seen once per change; `signal` does the rest while connected.
@@ -198,6 +222,9 @@ impl Extension {
             control = self.controls.recv(), if !self.controls.is_closed() || !self.controls.is_empty() => Next::Control(control),
             _ = beat.tick(), if registered => Next::Heartbeat,
             () = sleep_until(retry), if self.is_congested => Next::Retry,
+            () = sleep_until(batch.unwrap_or(retry)), if batch.is_some() => Next::Triggers,
+            () = sleep_until(kin.unwrap_or(retry)), if kin.is_some() => Next::Kin,
+            Some(order) = self.orders.recv() => Next::Order(order),
             status = next_status(&mut status) => Next::Status(status),
         }
     }
@@ -259,7 +286,7 @@ impl Extension {
                 .session_file
                 .filter(|_| self.config.announce_file)
                 .map_or(Maybe::Absent, |path| Maybe::Value(path.display().to_string())),
-            parent_session_id: self.config.parent_session_id.clone().map_or(Maybe::Absent, Maybe::Value),
+            parent_session_id: self.parent_claim(),
             capabilities: Some(PeerCapabilities {
                 commands: Some(1),
                 decisions: Some(1),
@@ -288,6 +315,7 @@ impl Extension {
             (Some((Some(epoch), _)), Some(resume)) if resume.epoch == *epoch => Some(resume.stored_seq),
             _ => None,
         };
+        self.registered_kin(&registered);
         self.last = Some((registered.epoch, registered.token.clone()));
         self.registration = Some(Registration {
             session_id: registered.session_id.clone(),
@@ -360,8 +388,8 @@ impl Extension {
     /// Before leaving: what the session still had to say goes out and is confirmed, within bounds.
     async fn drain(&mut self, reports: &mut dyn Reports, end: bool) {
         let deadline = Instant::now() + FAREWELL;
-        if !end && self.registration.is_none() {
-            return;
+        if end && self.registration.is_some() {
+            self.farewell_to_parent(&self.last_outcome.clone());
         }
         while self.registration.is_some() {
             if self.outbox.wants_snapshot() {
@@ -369,7 +397,10 @@ impl Extension {
             }
             self.flush();
             let quiet = Instant::now() + CONGESTION_RETRY;
-            let settled = !self.is_congested && self.outbox.unconfirmed().0 == 0 && self.busy.is_empty();
+            let settled = !self.is_congested
+                && self.outbox.unconfirmed().0 == 0
+                && self.busy.is_empty()
+                && !(end && self.owes_parent());
             tokio::select! {
                 biased;
                 () = sleep_until(deadline) => return,
@@ -424,6 +455,10 @@ impl Extension {
                 self.push(&capabilities);
                 self.snapshot(request.recovery_nonce.as_deref());
             }
+            FromServer::Input(input, ack) if self.is_stale_sender(input.client.as_deref()) => {
+                drop(input);
+                ack.send(&false);
+            }
             FromServer::Input(input, ack) => {
                 let by = input.client.clone();
                 let id = input.request_id.filter(|id| !id.is_empty());
@@ -435,6 +470,7 @@ impl Extension {
                     by,
                     ack: Some(ack),
                     receipts: false,
+                    triggers: Vec::new(),
                 };
                 // Full means hundreds of prompts a second: the unanswered one is not claimed to be delivered.
                 if let Err(mpsc::error::TrySendError::Full(Job::Words(WordsJob { ack: Some(ack), .. }))) =
@@ -494,18 +530,14 @@ impl Extension {
                 self.unregister();
                 self.state.send_replace(LinkState::Expired);
             }
-            FromServer::ParentDelinked(_, ack) => {
-                self.config.parent_session_id = None;
-                ack.send(&pizzapi_protocol::OkReply::OK);
-            }
+            FromServer::ParentDelinked(_, ack) => self.parent_delinked(ack),
             FromServer::Error(error) => tracing::warn!(message = %error.message, "the relay reports an error"),
-            event @ (FromServer::SessionMessage(_)
-            | FromServer::SessionMessageError(_)
-            | FromServer::SessionTrigger(_)
-            | FromServer::TriggerResponse(_)
-            | FromServer::ServiceMessage(_)
-            | FromServer::McpOauthCallback(_)
-            | FromServer::McpOauthPaste(_)) => {
+            FromServer::SessionTrigger(event) => self.trigger(event.trigger),
+            FromServer::TriggerResponse(response) => self.trigger_response(response),
+            FromServer::SessionMessage(message) => self.session_message(message),
+            FromServer::SessionMessageError(error) => self.session_message_error(error),
+            event
+            @ (FromServer::ServiceMessage(_) | FromServer::McpOauthCallback(_) | FromServer::McpOauthPaste(_)) => {
                 tracing::debug!(?event, "nothing in this session listens for that");
             }
         }
@@ -577,6 +609,7 @@ impl Extension {
                 by: Some(by),
                 ack: None,
                 receipts: true,
+                triggers: Vec::new(),
             }),
             CommandBody::Answer(body) => Job::Answer { id: id.clone(), body, by: Some(by) },
             CommandBody::Interrupt(_) => return self.act(id, Action::Interrupt),
@@ -590,13 +623,14 @@ impl Extension {
                 return self.act(id, Action::ModelSet { provider: set.provider, model: set.model_id });
             }
             CommandBody::Trigger(trigger) => Job::Words(WordsJob {
-                text: trigger_text(&trigger),
+                text: super::triggers::render_all(std::slice::from_ref(&trigger)),
                 attachments: Vec::new(),
                 deliver_as: Some(trigger.deliver_as),
                 id: Some(id.clone()),
                 by: Some(trigger.source_session_id.to_string()),
                 ack: None,
                 receipts: true,
+                triggers: Vec::new(),
             }),
         };
         if self.jobs.try_send(job).is_err() {
@@ -622,6 +656,7 @@ impl Extension {
             Report::Event(event) => {
                 self.push(&event);
                 match &*event {
+                    AgentEvent::TurnStart(_) => self.turn_began(),
                     AgentEvent::AgentEnd(_) | AgentEvent::ModelSelect(_) => self.snapshot(None),
                     _ => {}
                 }
@@ -631,7 +666,14 @@ impl Extension {
                 self.metadata();
                 self.heartbeat();
             }
-            Report::Replaced => {
+            Report::Settled(outcome) => {
+                self.settled(&outcome);
+                self.last_outcome = outcome;
+            }
+            Report::Replaced { is_new } => {
+                if is_new {
+                    self.new_conversation();
+                }
                 self.snapshot(None);
                 self.heartbeat();
             }
@@ -640,9 +682,13 @@ impl Extension {
                 self.push(&capabilities);
             }
             // The session has announced it by a meta event already.
-            Report::Raised(decision) => self.raise(decision),
-            Report::DecisionEnded { is_known: true, .. } => {}
+            Report::Raised(decision) => {
+                self.ask_parent(&decision);
+                self.raise(decision);
+            }
+            Report::DecisionEnded { id, is_known: true, .. } => self.decision_over(&id),
             Report::DecisionEnded { id, answer: Some(answer), .. } => {
+                self.decision_over(&id);
                 // Answered at the session's own terminal, or in words: the relay writes down who was first.
                 self.decision_frame(Frame::Answer(AnswerDecision {
                     decision_id: id,
@@ -655,6 +701,7 @@ impl Extension {
                 }));
             }
             Report::DecisionEnded { id, answer: None, .. } => {
+                self.decision_over(&id);
                 self.decision_frame(Frame::Withdraw { id, reason: None });
             }
             // Remote commands tell by themselves, together with their result.
@@ -685,6 +732,9 @@ impl Extension {
                 // Without a listener the program is ending already.
                 let _ = self.wishes.send(wish);
             }
+            Done::Kin(sent) => self.sent_kin(sent),
+            Done::Trigger(trigger) => self.batch(trigger),
+            Done::Undelivered(ids) => self.undelivered(&ids),
             Done::Over(id) => {
                 self.busy.remove(&id);
             }
@@ -894,16 +944,4 @@ fn pending_event(decision: &Decision) -> Option<MetaEvent> {
         }),
         DecisionKind::PluginTrust | DecisionKind::McpLogin => return None,
     })
-}
-
-/// What an agent reads when something happened elsewhere.
-fn trigger_text(trigger: &pizzapi_protocol::Trigger) -> String {
-    let source = trigger.source_session_name.as_deref().unwrap_or_else(|| trigger.source_session_id.as_str());
-    format!(
-        "<!-- trigger:{} source:{} -->\n{} from {source}:\n{}",
-        trigger.trigger_id,
-        trigger.source_session_id,
-        trigger.kind,
-        trigger.payload.get()
-    )
 }

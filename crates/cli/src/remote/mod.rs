@@ -6,6 +6,7 @@
 
 mod agent;
 mod attachments;
+mod children;
 pub mod exec;
 mod inbound;
 mod link;
@@ -16,6 +17,8 @@ pub mod session;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
+mod toolbox;
+mod triggers;
 pub mod window;
 
 use std::collections::BTreeMap;
@@ -30,6 +33,7 @@ use tokio::time::Instant;
 
 pub use agent::AgentSession;
 pub use session::{HostWish, Session};
+pub use toolbox::Toolbox;
 
 /// Where the relay is unless somebody says otherwise.
 pub const DEFAULT_RELAY_URL: &str = "ws://localhost:7492";
@@ -51,6 +55,8 @@ pub struct RemoteConfig {
     pub announce_file: bool,
     /// Shown to people next to what is done at this terminal.
     pub device: Option<String>,
+    /// Made for one task: when that is done and nobody needs this session, it ends.
+    pub auto_close: bool,
     /// Attachments of prompts are stored below this folder.
     pub attachments_dir: PathBuf,
 }
@@ -101,6 +107,7 @@ impl RemoteConfig {
             parent_session_id: set("PIZZAPI_WORKER_PARENT_SESSION_ID").map(SessionId::from),
             announce_file: set("PIZZAPI_SESSION_FILE").is_some() || set("PIZZAPI_SESSION_STATE_FILE").is_some(),
             device: set("HOSTNAME").map(str::to_owned),
+            auto_close: set("PIZZAPI_WORKER_AUTO_CLOSE") == Some("true"),
             attachments_dir,
         })
     }
@@ -247,10 +254,19 @@ pub fn start(
     session: Arc<dyn Session>,
     config: RemoteConfig,
 ) -> Result<(RemoteHandle, mpsc::UnboundedReceiver<HostWish>), ConfigError> {
+    start_with(session, config, &Toolbox::new(PathBuf::new()))
+}
+
+/// [`start`], tied to the tools the agent was given to speak with other sessions.
+pub fn start_with(
+    session: Arc<dyn Session>,
+    config: RemoteConfig,
+    toolbox: &Toolbox,
+) -> Result<(RemoteHandle, mpsc::UnboundedReceiver<HostWish>), ConfigError> {
     let (state, states) = watch::channel(LinkState::Connecting { attempt: 0 });
     let (control, controls) = mpsc::channel(16);
     let (wishes, wished) = mpsc::unbounded_channel();
-    let extension = link::Extension::new(session, config, state, controls, wishes)?;
+    let extension = link::Extension::new(session, config, state, controls, wishes, toolbox)?;
     tokio::spawn(extension.run());
     Ok((RemoteHandle { state: states, control }, wished))
 }

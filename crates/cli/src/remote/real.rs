@@ -19,7 +19,7 @@ use pizzapi_socket_client::{Client, Config, Handle, Incoming, Join, Signal};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{AgentSession, HostWish, RemoteConfig, RemoteHandle};
+use super::{AgentSession, HostWish, RemoteConfig, RemoteHandle, Toolbox};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -72,6 +72,10 @@ struct Worker {
 
 impl Worker {
     async fn start(relay: &Relay) -> Self {
+        Self::named(relay, "s1", None).await
+    }
+
+    async fn named(relay: &Relay, id: &str, parent: Option<&str>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (cwd, home) = (folder.path().join("project"), folder.path().join("home"));
         std::fs::create_dir_all(&cwd).expect("a folder");
@@ -82,18 +86,21 @@ impl Worker {
         config.host = Host::Headless;
         config.model = Some("demo/demo".to_owned());
         config.discover_models = false;
+        let toolbox = Toolbox::new("/nowhere");
+        config.extra_tools = toolbox.tools();
         let agent = Agent::start(config).await.expect("the agent starts");
         let config = RemoteConfig {
             socket_url: format!("ws://{}", relay.address()),
             http_url: relay.running.url(),
             api_key: relay.key.clone(),
-            session_id: "s1".into(),
-            parent_session_id: None,
+            session_id: id.into(),
+            parent_session_id: parent.map(SessionId::from),
             announce_file: true,
+            auto_close: false,
             device: Some("test".to_owned()),
             attachments_dir: folder.path().join("attachments"),
         };
-        let (remote, wishes) = super::start(AgentSession::new(agent.clone()), config).expect("started");
+        let (remote, wishes) = super::start_with(AgentSession::new(agent.clone()), config, &toolbox).expect("started");
         assert!(remote.registered(PATIENCE).await, "{:?}", remote.state().borrow());
         Self { agent, remote, wishes, _folder: folder }
     }
@@ -364,4 +371,23 @@ async fn ending_a_session_from_a_browser_is_a_wish_to_its_program() {
     assert_eq!(wish, Some(HostWish::Quit));
     worker.remote.end().await;
     worker.agent.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parent_learns_what_its_child_did() {
+    let relay = Relay::start().await;
+    let parent = Worker::start(&relay).await;
+    let child = Worker::named(&relay, "s2", Some("s1")).await;
+    child.agent.prompt(pizzapi_agent::Prompt::text("hello there")).await.expect("accepted");
+    child.agent.wait_idle().await;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let told = |messages: &[Message]| messages.iter().any(|message| message.text().contains("is done (completed)"));
+    while !told(&parent.agent.messages()) {
+        assert!(tokio::time::Instant::now() < deadline, "{:#?}", said(&parent.agent.messages()));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    child.remote.end().await;
+    parent.remote.end().await;
+    child.agent.shutdown().await;
+    parent.agent.shutdown().await;
 }

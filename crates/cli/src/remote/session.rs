@@ -45,8 +45,12 @@ pub enum Report {
     Activity,
     /// The session's name changed.
     Named,
-    /// The conversation is another one, or a part was replaced.
-    Replaced,
+    /// The conversation is another one, or a part was replaced. `is_new`: it began anew.
+    Replaced {
+        is_new: bool,
+    },
+    /// Nothing runs, retries or waits any more.
+    Settled(Outcome),
     /// Models or commands changed.
     Capabilities,
     Raised(Decision),
@@ -63,6 +67,15 @@ pub enum Report {
     },
     /// Reports were left out: only a snapshot is right.
     Lagged,
+}
+
+/// How the last run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Outcome {
+    #[default]
+    Completed,
+    Aborted,
+    Failed(String),
 }
 
 /// How far a command has come in this session.
@@ -128,6 +141,8 @@ pub trait Session: Send + Sync + 'static {
     fn leaf(&self) -> Option<String>;
     /// The conversation as the model sees it.
     fn messages(&self) -> Vec<Message>;
+    /// What the agent said last.
+    fn last_text(&self) -> Option<String>;
     fn models(&self) -> Vec<Model>;
     fn commands(&self) -> Vec<CommandInfo>;
     /// Decisions that wait for a person, oldest first.

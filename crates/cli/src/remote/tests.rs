@@ -113,6 +113,10 @@ impl Session for FakeSession {
         self.messages.lock().clone()
     }
 
+    fn last_text(&self) -> Option<String> {
+        Some("all done".to_owned())
+    }
+
     fn models(&self) -> Vec<Model> {
         Vec::new()
     }
@@ -284,6 +288,7 @@ impl Relay {
             session_id: "s1".into(),
             parent_session_id: None,
             announce_file: false,
+            auto_close: false,
             device: Some("laptop".to_owned()),
             attachments_dir: folder.to_path_buf(),
         }
@@ -710,4 +715,99 @@ async fn a_stopped_session_comes_back_when_asked_and_an_expired_one_stays_away()
     let mut state = fixture.handle.state();
     let expired = state.wait_for(|state| *state == LinkState::Expired);
     tokio::time::timeout(Duration::from_secs(5), expired).await.expect("in time").expect("told");
+}
+
+fn trigger(id: &str, kind: &str, payload: Value) -> Value {
+    json!({ "trigger": {
+        "type": kind, "sourceSessionId": "child", "sourceSessionName": "Tests", "targetSessionId": "s1", "payload": payload,
+        "deliverAs": "steer", "expectsResponse": true, "triggerId": id, "ts": "2026-01-01T00:00:00.000Z",
+    } })
+}
+
+impl FakeSession {
+    async fn prompted(&self, count: usize) -> Vec<String> {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        while self.prompts.lock().len() < count {
+            assert!(tokio::time::Instant::now() < deadline, "waited for {count} prompts: {:?}", self.prompts.lock());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.prompts.lock().clone()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn triggers_that_come_together_are_one_message_and_repeated_ones_none() {
+    let relay = Relay::start(Kind::Ours);
+    let fixture = Fixture::start(&relay).await;
+    let done = json!({ "summary": "all green", "exitReason": "completed", "exitCode": 0 });
+    relay.send("session_trigger", trigger("t1", "session_complete", done.clone()));
+    relay.send("session_trigger", trigger("t2", "session_error", json!({ "message": "quota" })));
+    relay.send("session_trigger", trigger("t1", "session_complete", done));
+    let prompts = fixture.session.prompted(1).await;
+    assert!(prompts[0].starts_with("2 things happened:"), "{}", prompts[0]);
+    relay.send("session_trigger", trigger("t2", "session_error", json!({ "message": "quota" })));
+    relay.send("session_trigger", trigger("t3", "session_error", json!({ "message": "disk" })));
+    let prompts = fixture.session.prompted(2).await;
+    assert!(prompts[1].contains("trigger:t3") && !prompts[1].contains("trigger:t2"), "{}", prompts[1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_tells_its_parent_when_it_is_done_and_asks_it() {
+    let relay = Relay::start(Kind::Ours);
+    let folder = tempfile::tempdir().expect("a folder");
+    let session = Arc::new(FakeSession::default());
+    let config = RemoteConfig { parent_session_id: Some("parent".into()), ..relay.config(folder.path()) };
+    let (handle, _wishes) = start(session.clone(), config).expect("started");
+    assert!(handle.registered(Duration::from_secs(10)).await);
+    assert_eq!(relay.frame("register", |_| true).await["parentSessionId"], "parent");
+
+    session.report(Report::Settled(super::session::Outcome::Completed));
+    let told = relay.frame("session_trigger", |data| data["trigger"]["type"] == "session_complete").await;
+    assert_eq!(told["trigger"]["targetSessionId"], "parent");
+    assert_eq!(told["trigger"]["payload"], json!({ "summary": "all done", "exitCode": 0, "exitReason": "completed" }));
+    let first = told["trigger"]["triggerId"].clone();
+    // Nobody acknowledged it: the same is told again.
+    relay
+        .until("a repetition", |book| {
+            let sent = book.frames.iter().filter(|(_, data)| data["trigger"]["triggerId"] == first).count();
+            (sent >= 2).then_some(())
+        })
+        .await;
+
+    let question = Decision {
+        decision_id: "call-1".into(),
+        session_id: "".into(),
+        epoch: Default::default(),
+        kind: DecisionKind::Question,
+        title: "Which?".to_owned(),
+        detail: DecisionDetail { tool_call_id: Some("call-1".to_owned()), ..DecisionDetail::default() },
+        options: Vec::new(),
+        default: None,
+        deadline: None,
+        created_at: 1,
+    };
+    session.decisions.lock().push(question.clone());
+    session.report(Report::Raised(question));
+    let asked = relay.frame("session_trigger", |data| data["trigger"]["type"] == "ask_user_question").await;
+    let id = asked["trigger"]["triggerId"].clone();
+    relay.send("trigger_response", json!({ "triggerId": id, "response": "the left one" }));
+    tokio::time::timeout(Duration::from_secs(5), async {
+        while session.answers.lock().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("the question is answered");
+    assert_eq!(session.answers.lock()[0].text.as_deref(), Some("the left one"));
+
+    // A new conversation leaves the parent behind.
+    session.report(Report::Replaced { is_new: true });
+    let left = relay.frame("delink_own_parent", |_| true).await;
+    assert_eq!(left["oldParentId"], "parent");
+    relay.frame("delink_children", |data| data["epoch"].is_number()).await;
+    let relay = relay.restart(Kind::Ours);
+    relay.forget_frames();
+    let register = relay.frame("register", |_| true).await;
+    assert_eq!(register["parentSessionId"], Value::Null, "{register}");
+    assert!(register.get("parentSessionId").is_some());
 }
