@@ -2,7 +2,6 @@ import { act, cleanup, fireEvent, render, screen } from "@testing-library/react"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { OpenDecision } from "@/data/attention";
 import { answerDecision } from "@/data/answers";
-import { TooltipProvider } from "@/ui";
 import { DecisionCard } from "./DecisionCard";
 
 const state = vi.hoisted(() => ({ open: [] as unknown[] }));
@@ -13,7 +12,7 @@ const answered = vi.mocked(answerDecision);
 
 function show(decision: OpenDecision) {
   state.open = [decision];
-  return render(<DecisionCard decision={decision} sessionId="s" variant="dock" />, { wrapper: TooltipProvider });
+  return render(<DecisionCard decision={decision} sessionId="s" variant="dock" />);
 }
 
 const base = { sessionId: "s", title: "t", createdAt: 0 };

@@ -1,10 +1,9 @@
 import { cleanup, render, screen } from "@testing-library/react";
 import { afterEach, describe, expect, it } from "vitest";
-import { TooltipProvider } from "@/ui";
 import { Markdown } from "./Markdown";
 
 function show(text: string, live = false) {
-  return render(<Markdown text={text} live={live} />, { wrapper: TooltipProvider });
+  return render(<Markdown text={text} live={live} />);
 }
 
 afterEach(cleanup);
