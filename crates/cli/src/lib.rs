@@ -2,8 +2,6 @@
 
 pub mod args;
 pub mod commands;
-pub mod environment;
-pub mod home;
 pub mod logging;
 pub mod output;
 pub mod remote;

@@ -4,23 +4,22 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
+use pizzapi_config::Vars;
 use tracing_subscriber::EnvFilter;
-
-use crate::environment::Environment;
 
 /// A log file that grew beyond this is set aside before the next run.
 const MAX_LOG_BYTES: u64 = 10 * 1024 * 1024;
 
-fn filter(environment: &Environment, default: &str) -> EnvFilter {
-    let directives = environment.get("PIZZAPI_LOG").or_else(|| environment.get("RUST_LOG")).unwrap_or(default);
+fn filter(vars: &Vars, default: &str) -> EnvFilter {
+    let directives = vars.text("PIZZAPI_LOG").or_else(|| vars.text("RUST_LOG")).unwrap_or(default);
     EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new(default))
 }
 
 /// For programs that run in the background: lines for people, or JSON with `PIZZAPI_LOG_FORMAT=json`.
-pub fn to_stderr(environment: &Environment, default: &str) {
-    let builder = tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(filter(environment, default));
+pub fn to_stderr(vars: &Vars, default: &str) {
+    let builder = tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(filter(vars, default));
     // A second call, in tests, keeps the first subscriber.
-    let _ = if environment.get("PIZZAPI_LOG_FORMAT") == Some("json") {
+    let _ = if vars.text("PIZZAPI_LOG_FORMAT") == Some("json") {
         builder.json().flatten_event(true).try_init()
     } else {
         use std::io::IsTerminal;
@@ -29,12 +28,12 @@ pub fn to_stderr(environment: &Environment, default: &str) {
 }
 
 /// For a session with a screen of its own. A folder that cannot be written means no log, not no session.
-pub fn to_file(environment: &Environment, folder: &Path, name: &str) -> io::Result<()> {
+pub fn to_file(vars: &Vars, folder: &Path, name: &str) -> io::Result<()> {
     let file = open(folder, name)?;
     let _ = tracing_subscriber::fmt()
         .with_writer(std::sync::Mutex::new(file))
         .with_ansi(false)
-        .with_env_filter(filter(environment, "info"))
+        .with_env_filter(filter(vars, "info"))
         .try_init();
     Ok(())
 }

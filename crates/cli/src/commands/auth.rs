@@ -9,7 +9,7 @@ use super::{Program, prompt};
 use crate::output::{self, WithHint};
 
 pub async fn run(program: &Program, provider: Option<&str>, remove: bool) -> anyhow::Result<ExitCode> {
-    let registry = Registry::load(&program.home.dir, program.environment.variables().clone());
+    let registry = Registry::load(program.agent_dir(), program.environment());
     for warning in registry.warnings() {
         output::warning(warning);
     }

@@ -3,16 +3,19 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use pizzapi_agent::{Agent, AgentConfig, Host, SessionStart};
+use parking_lot::Mutex;
+use pizzapi_agent::{Agent, AgentConfig, AgentState, Host, SessionStart};
+use pizzapi_config::update_object;
 use pizzapi_protocol::ThinkingLevel;
 use serde_json::Value;
 
 use super::{Program, models, print, relay, setup};
 use crate::args::SessionArgs;
-use crate::home::Source;
 use crate::output::WithHint;
+use crate::remote::HostWish;
 use crate::tui::app::Setup;
 use crate::tui::keymap::Keymap;
 use crate::tui::theme::{TerminalEnv, Theme};
@@ -26,11 +29,12 @@ pub async fn run(program: Program, arguments: SessionArgs) -> anyhow::Result<Exi
     let (message, images) = first_message(&program.cwd, &arguments.message)?;
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     if arguments.print || arguments.mode.is_some() || !terminal {
-        logging::to_stderr(&program.environment, if arguments.verbose { "info" } else { "error" });
+        program.print_warnings();
+        logging::to_stderr(&program.vars, if arguments.verbose { "info" } else { "error" });
         return print::run(&program, &arguments, message, images).await;
     }
-    let mut warnings = Vec::new();
-    if let Err(error) = logging::to_file(&program.environment, &program.home.logs(), "session") {
+    let mut warnings = program.warnings.clone();
+    if let Err(error) = logging::to_file(&program.vars, &program.home().logs(), "session") {
         warnings.push(format!("nothing is logged: {error}"));
     }
     let relay_wanted = relay::wanted(&program, &arguments);
@@ -42,12 +46,15 @@ pub async fn run(program: Program, arguments: SessionArgs) -> anyhow::Result<Exi
     }
 
     let mut config = agent_config(&program, &arguments, Host::Terminal)?;
-    let remote = relay_wanted.then(|| relay::configure(&program)).flatten();
-    config.relay_session_id = remote.as_ref().map(|remote| remote.session_id.to_string());
+    let plan = relay_wanted.then(|| relay::plan(&program)).flatten();
+    let relay_id = plan.as_ref().map(relay::Plan::session_id);
+    if let Some(plan) = &plan {
+        plan.prepare(&mut config);
+    }
     let agent = Agent::start(config).await.hint("`pizzapi --resume` lists the sessions of this directory")?;
     warnings.extend(agent.take_warnings());
-    let mut remote = match remote {
-        Some(remote) => match relay::connect(agent.clone(), remote) {
+    let mut remote = match plan {
+        Some(plan) => match relay::connect(agent.clone(), plan) {
             Ok(remote) => Some(remote),
             Err(error) => {
                 warnings.push(format!("no connection to the relay: {error}"));
@@ -57,11 +64,11 @@ pub async fn run(program: Program, arguments: SessionArgs) -> anyhow::Result<Exi
         None => None,
     };
 
-    let (keybindings, problem) = read_json(&program.home.dir.join("keybindings.json"));
+    let (keybindings, problem) = read_json(&program.config.agent_dir.keybindings_file());
     warnings.extend(problem);
     let (keymap, problems) = Keymap::with(&keybindings);
     warnings.extend(problems.into_iter().map(|problem| format!("keybindings.json: {problem}")));
-    let (settings, problem) = read_json(&program.home.dir.join("settings.json"));
+    let (settings, problem) = read_json(&program.config.agent_dir.settings_file());
     warnings.extend(problem);
     let terminal = TerminalEnv::from_process();
     let theme = Theme::for_terminal(settings.get("theme").and_then(Value::as_str), &terminal);
@@ -73,27 +80,16 @@ pub async fn run(program: Program, arguments: SessionArgs) -> anyhow::Result<Exi
         .collect();
     names.extend(loaded.skills);
 
-    let (wish, wished) = tokio::sync::oneshot::channel();
-    let wishes = remote.as_mut().map(relay::Connected::take_wishes);
-    tokio::spawn(async move {
-        if let Some(mut wishes) = wishes {
-            let wanted = wishes.next().await;
-            let _ = wish.send(wanted);
-        } else {
-            // Kept open, so that nobody takes its end for a wish.
-            std::future::pending::<()>().await;
-            drop(wish);
-        }
-    });
-
+    let wished = Arc::new(Mutex::new(None));
+    let (granted, wishes) = (wished.clone(), remote.as_mut().map(relay::Connected::take_wishes));
     let options = Options {
         agent: agent.clone(),
-        agent_dir: program.home.dir.clone(),
+        agent_dir: program.agent_dir().to_owned(),
         setup: Setup {
             theme,
             keymap,
             cwd: agent.snapshot().cwd.to_string_lossy().into_owned(),
-            home: Some(program.home.user.to_string_lossy().into_owned()),
+            home: Some(program.home().user().to_string_lossy().into_owned()),
             version: crate::VERSION.to_owned(),
             loaded: names,
             quiet: settings.get("quietStartup").and_then(Value::as_bool).unwrap_or(false),
@@ -101,9 +97,9 @@ pub async fn run(program: Program, arguments: SessionArgs) -> anyhow::Result<Exi
         terminal,
         remote: remote.as_ref().map(|remote| remote.control()),
         end: Box::pin(async move {
-            match wished.await {
-                Ok(_) => {}
-                Err(_) => std::future::pending().await,
+            match wishes {
+                Some(mut wishes) => *granted.lock() = Some(wishes.next().await),
+                None => std::future::pending().await,
             }
         }),
         warnings,
@@ -113,9 +109,13 @@ pub async fn run(program: Program, arguments: SessionArgs) -> anyhow::Result<Exi
     };
     let left = tui::run(options).await.context("failed to use the terminal");
     let state = agent.snapshot();
-    agent.shutdown().await;
+    let restart = *wished.lock() == Some(HostWish::Restart);
     if let Some(remote) = remote {
-        remote.end().await;
+        if restart { remote.close().await } else { remote.end().await }
+    }
+    agent.shutdown().await;
+    if restart {
+        return Err(again(&arguments, &state, relay_id).into());
     }
     if let (Ok(Left::Quit), Some(file)) = (&left, &state.session_file)
         && file.exists()
@@ -128,25 +128,67 @@ pub async fn run(program: Program, arguments: SessionArgs) -> anyhow::Result<Exi
     })
 }
 
+/// Starts this program once more in its own place, with the same session. Returns only when that fails.
+fn again(arguments: &SessionArgs, state: &AgentState, relay_id: Option<String>) -> std::io::Error {
+    let executable = match std::env::current_exe() {
+        Ok(executable) => executable,
+        Err(error) => return error,
+    };
+    let mut command = std::process::Command::new(executable);
+    command.current_dir(&state.cwd);
+    if let Some(file) = &state.session_file {
+        command.arg("--session").arg(file);
+    }
+    for (flag, on) in [
+        ("--yolo", arguments.yolo),
+        ("--safe-mode", arguments.safe_mode),
+        ("--no-mcp", arguments.no_mcp),
+        ("--no-plugins", arguments.no_plugins),
+        ("--no-hooks", arguments.no_hooks),
+        ("--no-relay", arguments.no_relay),
+        ("--no-skills", arguments.no_skills),
+        ("--no-context-files", arguments.no_context_files),
+        ("--no-tools", arguments.no_tools),
+    ] {
+        if on {
+            command.arg(flag);
+        }
+    }
+    // Viewers keep looking at the same session.
+    command.envs(relay_id.map(|id| ("PIZZAPI_SESSION_ID", id)));
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        command.exec()
+    }
+    #[cfg(not(unix))]
+    match command.status() {
+        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
+        Err(error) => error,
+    }
+}
+
 /// Asks once, on the very first start, whether to connect to a relay.
 async fn offer_setup(program: &Program) -> anyhow::Result<()> {
-    let relay = program.relay();
-    let untouched = relay.key.is_none() && relay.url_source == Source::Default && !program.home.config_file().exists();
-    if !untouched {
+    let config = &program.config;
+    let file = program.home().config_file();
+    if config.api_key.is_some() || config.relay.is_configured() || file.exists() {
         return Ok(());
     }
     if !setup::first_run(program).await? {
         // The answer is remembered, whatever it was: nobody wants to be asked at every start.
-        program.home.change_config(&[("setupSkipped", true.into())]).context("failed to remember the answer")?;
+        update_object(&file, |config| {
+            config.insert("setupSkipped".to_owned(), true.into());
+        })
+        .context("failed to remember the answer")?;
     }
     Ok(())
 }
 
 /// What the command line says about a session, as the agent understands it.
 pub fn agent_config(program: &Program, arguments: &SessionArgs, host: Host) -> anyhow::Result<AgentConfig> {
-    let environment = &program.environment;
-    let mut config =
-        AgentConfig::with_env(&program.cwd, &program.home.dir, environment.variables().clone());
+    let vars = &program.vars;
+    let mut config = AgentConfig::with_env(&program.cwd, program.agent_dir(), program.environment());
     config.host = host;
     config.start = if arguments.no_session {
         SessionStart::InMemory
@@ -164,7 +206,7 @@ pub fn agent_config(program: &Program, arguments: &SessionArgs, host: Host) -> a
         (Some(provider), None) => Some(format!("{provider}/")),
         (_, model) => model.clone(),
     };
-    if config.model.is_none() && environment.flag(models::DEMO_VARIABLE) && config.start == SessionStart::New {
+    if config.model.is_none() && vars.flag(models::DEMO_VARIABLE) && config.start == SessionStart::New {
         config.model = Some(models::DEMO_MODEL.to_owned());
     }
     config.thinking = match &arguments.thinking {
@@ -180,9 +222,9 @@ pub fn agent_config(program: &Program, arguments: &SessionArgs, host: Host) -> a
     config.api_key.clone_from(&arguments.api_key);
     config.yolo = arguments.yolo;
     config.safe_mode = arguments.safe_mode;
-    config.mcp = !(arguments.no_mcp || arguments.safe_mode || environment.flag("PIZZAPI_NO_MCP"));
-    config.plugins = !(arguments.no_plugins || arguments.safe_mode || environment.flag("PIZZAPI_NO_PLUGINS"));
-    config.hooks = !(arguments.no_hooks || arguments.safe_mode || environment.flag("PIZZAPI_NO_HOOKS"));
+    config.mcp = !(arguments.no_mcp || arguments.safe_mode || vars.flag("PIZZAPI_NO_MCP"));
+    config.plugins = !(arguments.no_plugins || arguments.safe_mode || vars.flag("PIZZAPI_NO_PLUGINS"));
+    config.hooks = !(arguments.no_hooks || arguments.safe_mode || vars.flag("PIZZAPI_NO_HOOKS"));
     config.tools = if arguments.no_tools { Some(Vec::new()) } else { arguments.tools.clone() };
     config.exclude_tools.clone_from(&arguments.exclude_tools);
     config.system_prompt.clone_from(&arguments.system_prompt);

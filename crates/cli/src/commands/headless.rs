@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use pizzapi_config::write_private;
 use pizzapi_agent::{Agent, AgentHandle, Host, Local, Output, Prompt, SessionStart};
 use serde_json::json;
 
 use super::{Program, asked_to_stop, chat, relay};
 use crate::args::SessionArgs;
-use crate::home::write_private;
 use crate::logging;
 use crate::remote::HostWish;
 
@@ -25,7 +25,7 @@ const MAX_IMAGE_BYTES: usize = 20 * 1024 * 1024;
 const MAX_IMAGES: usize = 8;
 
 pub async fn run(program: Program) -> anyhow::Result<ExitCode> {
-    logging::to_stderr(&program.environment, "info");
+    logging::to_stderr(&program.vars, "info");
     let work = Work::read(&program);
     let program = Program { cwd: work.cwd.clone(), ..program };
     if !program.cwd.is_dir() {
@@ -34,9 +34,9 @@ pub async fn run(program: Program) -> anyhow::Result<ExitCode> {
     std::env::set_current_dir(&program.cwd)
         .with_context(|| format!("failed to enter `{}`", program.cwd.display()))?;
 
-    let remote = relay::configure(&program).context("this session has no relay to talk to")?;
+    let plan = relay::plan(&program).context("this session has no relay to talk to")?;
     let mut config = chat::agent_config(&program, &work.arguments, Host::Headless)?;
-    config.relay_session_id = Some(remote.session_id.to_string());
+    plan.prepare(&mut config);
     config.hidden_models.clone_from(&work.hidden_models);
     if let Some(path) = &work.resume {
         config.start = SessionStart::Open(path.clone());
@@ -47,7 +47,7 @@ pub async fn run(program: Program) -> anyhow::Result<ExitCode> {
         tracing::warn!("{warning}");
     }
     let recorder = tokio::spawn(record_file(agent.clone(), work.state_file.clone()));
-    let mut remote = relay::connect(agent.clone(), remote).context("failed to prepare the connection to the relay")?;
+    let mut remote = relay::connect(agent.clone(), plan).context("failed to prepare the connection to the relay")?;
     if work.first_prompt.is_some() || !work.image_urls.is_empty() {
         let (agent, known) = (agent.clone(), remote.registered(REGISTRATION));
         let (text, urls) = (work.first_prompt.clone().unwrap_or_default(), work.image_urls.clone());
@@ -98,10 +98,10 @@ struct Work {
 
 impl Work {
     fn read(program: &Program) -> Self {
-        let environment = &program.environment;
-        let own = |name: &str| environment.get(&format!("PIZZAPI_WORKER_{name}")).map(str::to_owned);
+        let vars = &program.vars;
+        let own = |name: &str| vars.text(&format!("PIZZAPI_WORKER_{name}")).map(str::to_owned);
         let list = |name: &str| -> Vec<String> {
-            environment.get(name).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+            vars.text(name).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
         };
         let names = |name: &str| -> Option<Vec<String>> {
             let list: Vec<String> =
@@ -129,7 +129,7 @@ impl Work {
             hidden_models: list("PIZZAPI_HIDDEN_MODELS"),
             resume,
             agent_prompt: own("AGENT_SYSTEM_PROMPT"),
-            state_file: environment.get("PIZZAPI_SESSION_STATE_FILE").map(PathBuf::from),
+            state_file: vars.text("PIZZAPI_SESSION_STATE_FILE").map(PathBuf::from),
         }
     }
 }

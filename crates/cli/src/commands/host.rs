@@ -38,7 +38,7 @@ impl MachineHost {
     }
 
     fn registry(&self) -> Registry {
-        Registry::load(&self.program.home.dir, self.program.environment.variables().clone())
+        Registry::load(self.program.agent_dir(), self.program.environment())
     }
 
     /// Runs `step` on the login with this id.
@@ -79,7 +79,7 @@ impl AgentHost for MachineHost {
 
     async fn usage(&self, range: &str) -> Result<Value, Failure> {
         let range = range.to_owned();
-        let sessions = self.program.home.dir.join("sessions");
+        let sessions = self.program.config.agent_dir.sessions();
         tokio::task::spawn_blocking(move || super::usage::collect(&sessions, &range)).await.map_err(failure)
     }
 

@@ -9,13 +9,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use pizzapi_config::runner_api_key;
+use pizzapi_config::url::{is_local, socket_url};
 use pizzapi_runner::Exit;
 use pizzapi_server::App as Relay;
 use pizzapi_server::auth::api_key::{self, Mint};
 
 use super::{Program, asked_to_stop, models, runner, server, setup};
 use crate::args::{LocalArgs, ServerArgs};
-use crate::home::{http_url, loopback};
 use crate::output::WithHint;
 use crate::{logging, output};
 
@@ -31,9 +32,9 @@ const KEY_LABEL: &str = "pizzapi-local";
 pub async fn run(mut program: Program, arguments: LocalArgs) -> anyhow::Result<ExitCode> {
     if arguments.demo {
         // For what is listed here as well as for the sessions.
-        program.environment = program.environment.with(models::DEMO_VARIABLE, "1");
+        program.vars.set(models::DEMO_VARIABLE, "1");
     }
-    logging::to_stderr(&program.environment, "warn,pizzapi_server=info,pizzapi_runner=info,pizzapi_cli=info");
+    logging::to_stderr(&program.vars, "warn,pizzapi_server=info,pizzapi_runner=info,pizzapi_cli=info");
     let mut config = server::configure(
         &program,
         &ServerArgs { port: arguments.port, data_dir: arguments.data_dir.clone(), ..ServerArgs::default() },
@@ -73,18 +74,13 @@ pub async fn run(mut program: Program, arguments: LocalArgs) -> anyhow::Result<E
 
 /// Somebody whose machine belongs to a relay elsewhere would be surprised to find it moved here.
 fn refuse_remote_relay(program: &Program, port: u16) -> anyhow::Result<()> {
-    let relay = program.relay();
-    let Some(url) = relay.url.filter(|_| relay.url_source != crate::home::Source::Default) else { return Ok(()) };
-    let parsed = url::Url::parse(&http_url(&url)).with_context(|| format!("the relay address `{url}` is not one"))?;
-    let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let here = matches!(host, "localhost" | "::1") || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
-    if !here {
-        return Err(anyhow::anyhow!("this machine is set up for the relay {url} ({})", relay.url_source))
+    let relay = &program.config.relay;
+    let Some(url) = relay.url.as_ref().filter(|_| relay.is_configured()) else { return Ok(()) };
+    if !is_local(url) {
+        return Err(anyhow::anyhow!("this machine is set up for the relay {url}, by {}", relay.source))
             .hint("use `pizzapi runner` for that relay, or set PIZZAPI_HOME for a separate one");
     }
-    if parsed.port_or_known_default() != Some(port) {
-        tracing::info!(configured = %url, port, "the configured address is replaced by this one");
-    }
+    tracing::debug!(configured = %url, port, "the configured address is replaced by this one when it differs");
     Ok(())
 }
 
@@ -121,20 +117,25 @@ async fn keep_runner(
     port: u16,
     mut stop: tokio::sync::watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let relay_url = loopback(&format!("ws://localhost:{port}"));
+    let relay_url = socket_url(&format!("ws://localhost:{port}"));
     let mut told = false;
+    let mut key = None;
     loop {
         if *stop.borrow() {
             return Ok(());
         }
-        let Some(key) = key_of_this_machine(&program, &app, port).await? else {
+        // Made once: a second key would replace the one that sessions in terminals use by now.
+        if key.is_none() {
+            key = key_of_this_machine(&program, &app, port).await?;
+        }
+        let Some(key) = key.clone() else {
             tokio::select! {
                 () = tokio::time::sleep(ACCOUNT_POLL) => continue,
                 _ = stop.changed() => return Ok(()),
             }
         };
         let mut config = runner::configure(&program, relay_url.clone(), key)?;
-        if program.environment.flag(models::DEMO_VARIABLE) {
+        if program.vars.flag(models::DEMO_VARIABLE) {
             config.session_variables.insert(models::DEMO_VARIABLE.to_owned(), "1".to_owned());
         }
         let machine = match pizzapi_runner::start(config) {
@@ -180,8 +181,8 @@ async fn told_to_stop(stop: &mut tokio::sync::watch::Receiver<bool>) {
 
 /// The key in the configuration when this relay knows it, else a new one for the first account.
 async fn key_of_this_machine(program: &Program, app: &Relay, port: u16) -> anyhow::Result<Option<String>> {
-    let known = program.relay();
-    if let Some(key) = known.key {
+    if let Some(known) = runner_api_key(&program.config, &program.vars) {
+        let key = known.key.into_inner();
         match api_key::authenticate_api_key(app, &key).await {
             Ok(_) => return Ok(Some(key)),
             Err(error) if error.is_retryable() => bail!("the relay cannot check keys: {error}"),

@@ -15,32 +15,38 @@ mod server;
 mod setup;
 mod usage;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use pizzapi_config::{Config, Home, Vars, read_secret_files, unknown_names};
 
 use crate::args::{Cli, Command, ConfigAction, RunnerAction};
-use crate::environment::Environment;
-use crate::home::{Home, Relay};
 use crate::output::{self, WithHint};
 
 /// What every command knows.
 #[derive(Debug, Clone)]
 pub struct Program {
-    pub environment: Environment,
-    pub home: Home,
+    pub vars: Vars,
+    pub config: Config,
     /// Where to work.
     pub cwd: PathBuf,
+    /// What is odd about the surroundings, one sentence each.
+    warnings: Vec<String>,
 }
 
 impl Program {
     fn new(cwd: Option<PathBuf>) -> anyhow::Result<Self> {
-        let environment = Environment::from_process();
-        for warning in environment.warnings() {
-            output::warning(warning);
-        }
-        let home = Home::find(&environment)?;
+        let mut vars: Vars = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let mut warnings = read_secret_files(&mut vars, |path| std::fs::read_to_string(path));
+        warnings.extend(unknown_names(&vars).into_iter().map(|(name, meant)| match meant {
+            Some(meant) => format!("{name} is no variable of PizzaPi; is {meant} meant?"),
+            None => format!("{name} is no variable of PizzaPi"),
+        }));
+        let home = Home::locate(&vars)?;
         let here = std::env::current_dir().hint("the current directory may have been deleted: change to another one")?;
         let cwd = match cwd {
             Some(path) => {
@@ -52,11 +58,28 @@ impl Program {
         if !cwd.is_dir() {
             bail!("`{}` is not a directory", cwd.display());
         }
-        Ok(Self { environment, home, cwd })
+        let mut config = Config::load(home, &cwd, &vars)?;
+        warnings.append(&mut config.warnings);
+        Ok(Self { vars, config, cwd, warnings })
     }
 
-    pub fn relay(&self) -> Relay {
-        Relay::resolve(&self.environment, &self.home)
+    pub fn home(&self) -> &Home {
+        &self.config.home
+    }
+
+    /// Credentials, models and sessions of the agent.
+    pub fn agent_dir(&self) -> &Path {
+        self.config.agent_dir.path()
+    }
+
+    /// All variables, for what the agent runs.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        self.vars.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// Says on standard error what is odd.
+    pub fn print_warnings(&self) {
+        self.warnings.iter().for_each(output::warning);
     }
 
     /// This very program, for starting it again in another role.
@@ -72,6 +95,10 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let program = Program::new(cli.cwd)?;
+    // A session has its own place for them.
+    if cli.command.is_some() {
+        program.print_warnings();
+    }
     match cli.command {
         None if cli.session.list_models.is_some() => models::list(&program, cli.session.list_models.as_deref(), false).await,
         None => chat::run(program, cli.session).await,

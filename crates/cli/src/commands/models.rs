@@ -16,11 +16,11 @@ pub const DEMO_MODEL: &str = "demo/demo";
 
 /// Every model with credentials, those of servers on this machine included; sorted by provider and id.
 pub async fn usable(program: &Program) -> anyhow::Result<(Registry, Vec<ModelSpec>)> {
-    let registry = Registry::load(&program.home.dir, program.environment.variables().clone());
+    let registry = Registry::load(program.agent_dir(), program.environment());
     let client = setup::client()?;
     tokio::join!(discovery::local(&registry, &client), discovery::remote(&registry, &client));
     let mut models = registry.available();
-    if program.environment.flag(DEMO_VARIABLE)
+    if program.vars.flag(DEMO_VARIABLE)
         && let Some((provider, id)) = DEMO_MODEL.split_once('/')
         && !models.iter().any(|model| model.provider == provider)
     {

@@ -2,29 +2,46 @@
 
 use std::time::Duration;
 
-use pizzapi_agent::AgentHandle;
-use serde_json::Value;
+use pizzapi_agent::{AgentConfig, AgentHandle};
 use tokio::sync::{mpsc, watch};
 
 use super::Program;
 use crate::args::SessionArgs;
-use crate::remote::{self, HostWish, LinkState, RemoteConfig, RemoteHandle};
+use crate::remote::{self, HostWish, LinkState, RemoteConfig, RemoteHandle, Toolbox};
 use crate::tui::Remote;
 use crate::tui::components::status_line::Link;
 
 /// Whether this session should have a relay at all.
 pub fn wanted(program: &Program, arguments: &SessionArgs) -> bool {
-    let off = arguments.no_relay || arguments.safe_mode || program.environment.flag("PIZZAPI_NO_RELAY");
-    !off && program.relay().url.is_some()
+    let off = arguments.no_relay || arguments.safe_mode || program.vars.flag("PIZZAPI_NO_RELAY");
+    !off && !program.config.relay.is_off()
+}
+
+/// A connection that is still to be made.
+pub struct Plan {
+    config: RemoteConfig,
+    toolbox: Toolbox,
+}
+
+impl Plan {
+    /// Tells the agent who it is at the relay, and gives it the tools to speak with other sessions.
+    pub fn prepare(&self, agent: &mut AgentConfig) {
+        agent.relay_session_id = Some(self.config.session_id.to_string());
+        agent.extra_tools.extend(self.toolbox.tools());
+    }
+
+    pub fn session_id(&self) -> String {
+        self.config.session_id.to_string()
+    }
 }
 
 /// How to reach the relay; `None` without a key, or when it is switched off.
-pub fn configure(program: &Program) -> Option<RemoteConfig> {
-    let (config, _) = program.home.config();
-    let text = |name: &str| config.get(name).and_then(Value::as_str);
-    let environment = program.environment.variables();
-    match RemoteConfig::resolve(environment, text("relayUrl"), text("apiKey"), &program.home.dir) {
-        Ok(config) => Some(config),
+pub fn plan(program: &Program) -> Option<Plan> {
+    let config = &program.config;
+    let url = config.relay.url.as_deref().unwrap_or("off");
+    let key = config.api_key.as_ref().map(|key| key.key.reveal().as_str());
+    match RemoteConfig::resolve(&program.environment(), Some(url), key, program.home().root()) {
+        Ok(config) => Some(Plan { config, toolbox: Toolbox::new(program.home().runner_file()) }),
         Err(reason) => {
             tracing::info!(%reason, "this session stays by itself");
             None
@@ -33,8 +50,9 @@ pub fn configure(program: &Program) -> Option<RemoteConfig> {
 }
 
 /// Connects, and keeps connected until told otherwise.
-pub fn connect(agent: AgentHandle, config: RemoteConfig) -> anyhow::Result<Connected> {
-    let (handle, wishes) = remote::start(remote::AgentSession::new(agent), config)?;
+pub fn connect(agent: AgentHandle, plan: Plan) -> anyhow::Result<Connected> {
+    let Plan { config, toolbox } = plan;
+    let (handle, wishes) = remote::start_with(remote::AgentSession::new(agent), config, &toolbox)?;
     let (sender, link) = watch::channel(Link::Connecting { attempt: 0, since: now(), retry_at: None });
     let mut states = handle.state();
     tokio::spawn(async move {

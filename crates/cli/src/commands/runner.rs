@@ -4,13 +4,13 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
+use pizzapi_config::{ApiKey, Source, runner_api_key};
 use pizzapi_runner::workspace::Workspace;
 use pizzapi_runner::{Exit, RunnerConfig, StateFile, identity};
 use serde_json::json;
 use tokio::process::Command;
 
 use super::{Program, asked_to_stop, host, setup};
-use crate::home::{Relay, Source};
 use crate::output::WithHint;
 use crate::{logging, output};
 
@@ -23,51 +23,40 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(100);
 
 pub fn state_file(program: &Program) -> StateFile {
-    match program.environment.get("PIZZAPI_RUNNER_STATE_PATH") {
+    match program.vars.text("PIZZAPI_RUNNER_STATE_PATH") {
         Some(path) => StateFile::new(path),
-        None => StateFile::new(program.home.dir.join("runner.json")),
+        None => StateFile::new(program.home().runner_file()),
     }
 }
 
 /// What the daemon of this machine is told.
 pub fn configure(program: &Program, relay_url: String, api_key: String) -> anyhow::Result<RunnerConfig> {
-    let environment = &program.environment;
-    let roots = ["PIZZAPI_WORKSPACE_ROOTS", "PIZZAPI_WORKSPACE_ROOT", "PIZZAPI_RUNNER_ROOTS"]
-        .into_iter()
-        .find_map(|name| Some((name, environment.get(name)?)));
-    let workspace = match roots {
+    let vars = &program.vars;
+    let names = ["PIZZAPI_WORKSPACE_ROOTS", "PIZZAPI_WORKSPACE_ROOT", "PIZZAPI_RUNNER_ROOTS"];
+    let workspace = match vars.first(&names) {
         Some(("PIZZAPI_WORKSPACE_ROOT", root)) => Workspace::new([root]),
-        Some((_, list)) => Workspace::new(list.split(',')),
+        Some((name, _)) => Workspace::new(vars.list(name)),
         None => Workspace::new(Vec::<String>::new()),
     };
-    let (config, problem) = program.home.config();
-    if let Some(problem) = problem {
-        output::warning(problem);
-    }
-    let session_variables = config
-        .get("envOverrides")
-        .and_then(|overrides| overrides.as_object())
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| name.starts_with("PIZZAPI_"))
-        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-        .collect();
     Ok(RunnerConfig {
         relay_url,
         api_key,
-        name: environment.get("PIZZAPI_RUNNER_NAME").map_or_else(hostname, str::to_owned),
+        name: runner_name(program),
         version: crate::VERSION.to_owned(),
-        home: program.home.dir.clone(),
-        state_file: environment
-            .get("PIZZAPI_RUNNER_STATE_PATH")
-            .map_or_else(|| program.home.dir.join("runner.json"), Into::into),
+        home: program.home().root().to_owned(),
+        state_file: vars.text("PIZZAPI_RUNNER_STATE_PATH").map_or_else(|| program.home().runner_file(), Into::into),
         workspace,
-        user_home: program.home.user.clone(),
+        user_home: program.home().user().to_owned(),
         worker: vec![Program::executable()?.to_string_lossy().into_owned(), "_worker".to_owned()],
-        shell: environment.get("SHELL").unwrap_or("/bin/bash").to_owned(),
-        session_variables,
+        shell: vars.text("SHELL").unwrap_or("/bin/bash").to_owned(),
+        session_variables: program.config.env_overrides.clone(),
         host: host::MachineHost::new(program),
     })
+}
+
+/// How people see this machine.
+pub fn runner_name(program: &Program) -> String {
+    program.vars.text("PIZZAPI_RUNNER_NAME").map_or_else(hostname, str::to_owned)
 }
 
 /// The machine's name, as people know it.
@@ -85,27 +74,26 @@ pub fn hostname() -> String {
 
 /// Address and key, pairing first when there is no key.
 async fn credentials(program: &Program) -> anyhow::Result<(String, String)> {
-    let relay = Relay::resolve_for_runner(&program.environment, &program.home);
-    let url = relay.url.clone().context("the relay is switched off").hint("set relayUrl or PIZZAPI_RELAY_URL")?;
-    if let Some(key) = relay.key {
-        return Ok((url, key));
+    let relay = &program.config.relay;
+    let url = relay.socket_url().context("the relay is switched off").hint("set relayUrl or PIZZAPI_RELAY_URL")?;
+    if let Some(ApiKey { key, .. }) = runner_api_key(&program.config, &program.vars) {
+        return Ok((url, key.into_inner()));
     }
-    if program.environment.get("PIZZAPI_PAIRING") == Some("0") {
+    if program.vars.switch("PIZZAPI_PAIRING") == Some(false) {
         return Err(anyhow::anyhow!("this machine has no API key for the relay"))
             .hint("run `pizzapi setup`, or set PIZZAPI_RUNNER_API_KEY");
     }
-    if relay.url_source == Source::Default {
+    if !relay.is_configured() {
         return Err(anyhow::anyhow!("this machine is not linked to a relay"))
             .hint("run `pizzapi setup`, or set PIZZAPI_RELAY_URL to link it from a browser");
     }
-    let label = program.environment.get("PIZZAPI_RUNNER_NAME").map_or_else(hostname, str::to_owned);
-    let key = setup::link_device(program, &url, &label).await?;
+    let key = setup::link_device(program, &url, &runner_name(program)).await?;
     Ok((url, key))
 }
 
 /// Keeps a daemon running.
 pub async fn supervise(program: Program) -> anyhow::Result<ExitCode> {
-    logging::to_stderr(&program.environment, "info");
+    logging::to_stderr(&program.vars, "info");
     credentials(&program).await?;
     let state = state_file(&program);
     let executable = Program::executable()?;
@@ -165,7 +153,7 @@ fn terminate(_pid: Option<u32>) {}
 
 /// The daemon, until it is told to stop.
 pub async fn daemon(program: Program) -> anyhow::Result<ExitCode> {
-    logging::to_stderr(&program.environment, "info");
+    logging::to_stderr(&program.vars, "info");
     let (url, key) = credentials(&program).await?;
     let config = configure(&program, url, key)?;
     let state = state_file(&program);
@@ -290,17 +278,18 @@ pub fn status(program: &Program, as_json: bool) -> anyhow::Result<ExitCode> {
 
 /// Links this machine again, or for the first time.
 pub async fn pair(program: &Program, force: bool) -> anyhow::Result<ExitCode> {
-    let relay = Relay::resolve_for_runner(&program.environment, &program.home);
-    if relay.key.is_some() && !force {
-        return Err(anyhow::anyhow!("this machine already has a key, from {}", relay.key_source))
-            .hint("use --force to replace the one in config.json");
+    if let Some(ApiKey { source, .. }) = runner_api_key(&program.config, &program.vars) {
+        if !force {
+            return Err(anyhow::anyhow!("this machine already has a key, from {source}"))
+                .hint("use --force to replace the one in config.json");
+        }
+        if let Source::Variable(name) = source {
+            output::warning(format!("{name} stays in force: unset it, or the new key is not used"));
+        }
     }
-    if let (true, Source::Variable(name)) = (relay.key.is_some(), relay.key_source) {
-        output::warning(format!("{name} stays in force: unset it, or the new key is not used"));
-    }
-    let url = relay.url.context("the relay is switched off").hint("set relayUrl or PIZZAPI_RELAY_URL")?;
-    let label = program.environment.get("PIZZAPI_RUNNER_NAME").map_or_else(hostname, str::to_owned);
-    setup::link_device(program, &url, &label).await?;
+    let url = program.config.relay.url.clone().context("the relay is switched off");
+    let url = url.hint("set relayUrl or PIZZAPI_RELAY_URL")?;
+    setup::link_device(program, &url, &runner_name(program)).await?;
     let running =
         state_file(program).read().is_some_and(|state| identity::is_runner(state.pid, &state.pid_start_time));
     if running {

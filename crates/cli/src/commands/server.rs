@@ -11,7 +11,7 @@ use crate::{logging, output};
 
 /// Serves until it is asked to stop.
 pub async fn run(program: &Program, arguments: &ServerArgs) -> anyhow::Result<ExitCode> {
-    logging::to_stderr(&program.environment, "info");
+    logging::to_stderr(&program.vars, "info");
     let config = configure(program, arguments)?;
     let server = pizzapi_server::build(config).await?;
     let listener = server.bind().await?;
@@ -25,9 +25,9 @@ pub async fn run(program: &Program, arguments: &ServerArgs) -> anyhow::Result<Ex
 
 /// Flags over variables over defaults.
 pub fn configure(program: &Program, arguments: &ServerArgs) -> anyhow::Result<ServerConfig> {
-    let home = program.home.dir.to_string_lossy().into_owned();
+    let home = program.home().root().to_string_lossy().into_owned();
     // The data directory lies in the same home as everything else, whatever that home was found by.
-    let mut config = ServerConfig::from_vars(&|name| match (program.environment.get(name), name) {
+    let mut config = ServerConfig::from_vars(&|name| match (program.vars.text(name), name) {
         (None, "PIZZAPI_HOME") => Some(home.clone()),
         (value, _) => value.map(str::to_owned),
     })?;

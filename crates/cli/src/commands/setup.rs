@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use pizzapi_config::url::{DEFAULT_RELAY_URL, browser_url, http_url};
+use pizzapi_config::{save_relay, write_private};
+use pizzapi_protocol::password::check_password;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Program;
 use super::prompt::{ask, confirm, secret};
-use crate::home::{self, DEFAULT_RELAY, http_url, socket_url};
 use crate::output::{self, WithHint};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
@@ -35,8 +37,7 @@ pub fn client() -> anyhow::Result<reqwest::Client> {
 }
 
 pub async fn run(program: &Program, scan: bool) -> anyhow::Result<ExitCode> {
-    let current = program.relay().http_url().unwrap_or_else(|| http_url(DEFAULT_RELAY));
-    let current = current.replace("127.0.0.1", "localhost");
+    let current = browser_url(program.config.relay.url.as_deref().unwrap_or(DEFAULT_RELAY_URL));
     if scan {
         let url = if io::stdin().is_terminal() { ask("Relay address", &current)? } else { current };
         link_device(program, &url, &super::runner::hostname()).await?;
@@ -53,8 +54,7 @@ pub async fn first_run(program: &Program) -> anyhow::Result<bool> {
     if confirm("Skip and continue without relay?", false)? {
         return Ok(false);
     }
-    let url = http_url(DEFAULT_RELAY);
-    match wizard(program, &url).await {
+    match wizard(program, &browser_url(DEFAULT_RELAY_URL)).await {
         Ok(()) => Ok(true),
         Err(error) if error.downcast_ref::<output::Interrupted>().is_some() => Err(error),
         Err(error) => {
@@ -78,12 +78,12 @@ async fn wizard(program: &Program, current: &str) -> anyhow::Result<()> {
         bail!("a password is required");
     }
     if !name.is_empty() {
-        let broken = password_problems(&password);
-        if !broken.is_empty() {
-            for rule in &broken {
-                output::note(format!("  - {rule}"));
+        let report = check_password(&password);
+        if !report.valid {
+            for check in &report.checks {
+                output::note(format!("  {} {}", if check.met { "✓" } else { "✗" }, check.label));
             }
-            bail!("the password does not follow the rules above");
+            bail!("the password does not follow these rules");
         }
     }
     let response = client()?
@@ -103,25 +103,6 @@ async fn wizard(program: &Program, current: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The rules for new passwords that are not kept.
-fn password_problems(password: &str) -> Vec<&'static str> {
-    let length = password.chars().count();
-    let mut broken = Vec::new();
-    if !(8..=128).contains(&length) {
-        broken.push("8 to 128 characters");
-    }
-    if !password.chars().any(char::is_uppercase) {
-        broken.push("an upper-case letter");
-    }
-    if !password.chars().any(char::is_lowercase) {
-        broken.push("a lower-case letter");
-    }
-    if !password.chars().any(|c| c.is_ascii_digit()) {
-        broken.push("a digit");
-    }
-    broken
-}
-
 /// The human part of an error body, whichever of the usual shapes it has.
 fn error_text(body: &Value) -> Option<String> {
     let error = body.get("error").or_else(|| body.get("message"))?;
@@ -131,11 +112,8 @@ fn error_text(body: &Value) -> Option<String> {
 
 /// Key and address belong together: one without the other would point a key at the wrong relay.
 pub fn save(program: &Program, url: &str, key: &str) -> anyhow::Result<()> {
-    let members = [("apiKey", Value::from(key)), ("relayUrl", Value::from(socket_url(url)))];
-    program
-        .home
-        .change_config(&members)
-        .with_context(|| format!("failed to save the key in `{}`", program.home.config_file().display()))
+    let file = program.home().config_file();
+    save_relay(&file, url, key).with_context(|| format!("failed to save the key in `{}`", file.display()))
 }
 
 #[derive(Deserialize)]
@@ -151,7 +129,7 @@ struct Claimed {
 }
 
 fn pending_file(program: &Program) -> PathBuf {
-    program.home.dir.join("pairing-pending.json")
+    program.config.agent_dir.pairing_file()
 }
 
 /// Address of a pairing that waits for approval right now.
@@ -186,7 +164,7 @@ pub async fn link_device(program: &Program, relay: &str, label: &str) -> anyhow:
     let expires = now_ms() + CLAIM_LIFETIME.as_millis() as i64;
     let pending = json!({"claimUrl": page, "expiresAt": expires, "relayUrl": url, "startedAt": now_ms()});
     let pending_path = pending_file(program);
-    if let Err(error) = home::write_private(&pending_path, pending.to_string().as_bytes()) {
+    if let Err(error) = write_private(&pending_path, pending.to_string().as_bytes()) {
         output::warning(format!("cannot note the pairing for `runner status`: {error}"));
     }
     let result = await_approval(&client, &url, &claim.token, &page).await;
@@ -260,12 +238,6 @@ fn qr(content: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_broken_rule_is_named() {
-        assert_eq!(password_problems("Quattro4Stagioni"), Vec::<&str>::new());
-        assert_eq!(password_problems("abc").len(), 3);
-    }
 
     #[test]
     fn errors_are_found_in_every_shape() {

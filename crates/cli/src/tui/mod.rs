@@ -110,6 +110,8 @@ pub async fn run(options: Options) -> io::Result<Left> {
         let _ = sender.send(AppEvent::RunCommand("/resume".into()));
     }
     if let Some((text, images)) = first {
+        app.composer.load_history([text.clone()]);
+        performer.perform(Effect::SaveHistory(text.clone()));
         performer.perform(Effect::Prompt { text, images, delivery: Delivery::Steer });
     }
     watch_branch(agent.clone(), sender.clone());
