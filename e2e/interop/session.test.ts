@@ -173,7 +173,8 @@ describe("viewers", () => {
 
   test("get the same answer for missing and foreign sessions", async () => {
     const watching = await viewer("no-such-session");
-    expect(await watching.next("disconnected")).toMatchObject({ code: "session_ended", sessionId: "no-such-session", generation: 1 });
+    expect(await watching.next("error")).toMatchObject({ message: "Session not found", generation: 1 });
+    expect(watching.socket.connected).toBe(true);
   });
 
   test("input reaches the session and its ack comes back", async () => {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-const SOCKET_PROTOCOL_VERSION: u32 = 1;
 use pizzapi_protocol::delivery::ProbeReply;
+use pizzapi_protocol::handshake::PeerCapabilities;
 use pizzapi_protocol::ids::{RunnerId, SessionId, TerminalId};
 use pizzapi_protocol::relay::SessionRef;
 use pizzapi_protocol::runner::{
@@ -16,6 +16,7 @@ use pizzapi_protocol::runner::{
 };
 use pizzapi_protocol::service::ServiceAnnounce;
 use pizzapi_protocol::terminal::{TerminalError as TerminalFailed, TerminalRef};
+use pizzapi_protocol::version::SOCKET_PROTOCOL_VERSION;
 use pizzapi_socket_client::{Client, Config, Handle, Incoming, Join, Link, OnRejection, Signal};
 use tokio::sync::{mpsc, watch};
 
@@ -194,7 +195,11 @@ impl Daemon {
             hooks: Some(Vec::new()),
             version: Some(self.config.version.clone()),
             platform: Some(std::env::consts::OS.to_owned()),
-            capabilities: None,
+            capabilities: Some(PeerCapabilities {
+                probe: Some(1),
+                terminal_flow: Some(1),
+                ..PeerCapabilities::default()
+            }),
             terminals: Some(self.terminals.ids().iter().map(|id| TerminalId::from(id.as_str())).collect()),
             sessions: Some(self.sessions.ids().iter().map(|id| SessionId::from(id.as_str())).collect()),
         };
