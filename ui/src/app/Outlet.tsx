@@ -1,20 +1,33 @@
-import { lazy } from "react";
+import { lazy, type ComponentType } from "react";
 import { useStore } from "zustand";
 import { hub } from "@/data/hub";
 import { EmptyState } from "@/ui/bits";
 import { buttonClass } from "@/ui/Button";
 import { Link, to, type Route } from "./routes";
 
-const Home = lazy(() => import("@/features/home").then((part) => ({ default: part.Home })));
+/** A screen of its own chunk, with what it needs to ask the relay for lists. */
+function page<P extends object>(load: () => Promise<ComponentType<P>>) {
+  return lazy(async () => {
+    const [{ Queries }, Screen] = await Promise.all([import("@/data/Queries"), load()]);
+    const Page = (props: P) => (
+      <Queries>
+        <Screen {...props} />
+      </Queries>
+    );
+    return { default: Page };
+  });
+}
+
+const Home = page(() => import("@/features/home").then((part) => part.Home));
 const StartingSession = lazy(() => import("@/features/home/StartingSession").then((part) => ({ default: part.StartingSession })));
 const SessionScreen = lazy(() => import("@/features/session").then((part) => ({ default: part.SessionScreen })));
-const HistoryPage = lazy(() => import("@/features/history").then((part) => ({ default: part.HistoryPage })));
-const RunnersPage = lazy(() => import("@/features/runners").then((part) => ({ default: part.RunnersPage })));
-const RunnerPage = lazy(() => import("@/features/runners").then((part) => ({ default: part.RunnerPage })));
-const SettingsScreen = lazy(() => import("@/features/settings").then((part) => ({ default: part.SettingsScreen })));
-const ClaimPage = lazy(() => import("@/features/pairing").then((part) => ({ default: part.ClaimPage })));
-const MobileLinkPage = lazy(() => import("@/features/pairing").then((part) => ({ default: part.MobileLinkPage })));
-const AutomationsPage = lazy(() => import("@/features/automations").then((part) => ({ default: part.AutomationsPage })));
+const HistoryPage = page(() => import("@/features/history").then((part) => part.HistoryPage));
+const RunnersPage = page(() => import("@/features/runners").then((part) => part.RunnersPage));
+const RunnerPage = page(() => import("@/features/runners").then((part) => part.RunnerPage));
+const SettingsScreen = page(() => import("@/features/settings").then((part) => part.SettingsScreen));
+const ClaimPage = page(() => import("@/features/pairing").then((part) => part.ClaimPage));
+const MobileLinkPage = page(() => import("@/features/pairing").then((part) => part.MobileLinkPage));
+const AutomationsPage = page(() => import("@/features/automations").then((part) => part.AutomationsPage));
 
 /** A session that was asked for and has not reported yet has a screen of its own. */
 function SessionOrStart({ id }: { id: string }) {

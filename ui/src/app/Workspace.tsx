@@ -1,11 +1,9 @@
-import { QueryClientProvider } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect } from "react";
 import { useAuth } from "@/data/auth";
-import { TooltipProvider } from "@/ui/Tooltip";
+import { TooltipHost } from "@/ui/Tooltip";
 import { Announcer } from "@/ui/announce";
 import { ConfirmHost } from "@/ui/confirm";
 import { Toasts } from "@/ui/toast";
-import { queryClient } from "@/data/queries";
 import { startServices } from "./services";
 import { Shell } from "./Shell";
 
@@ -16,14 +14,13 @@ export function Workspace() {
   const { expired, person } = useAuth();
   useEffect(() => (expired ? undefined : startServices()), [expired, person?.id]);
   return (
-    <QueryClientProvider client={queryClient}>
-      <TooltipProvider>
-        <Shell />
-        <Suspense fallback={null}>{expired && <ExpiredDialog />}</Suspense>
-        <ConfirmHost />
-        <Toasts />
-        <Announcer />
-      </TooltipProvider>
-    </QueryClientProvider>
+    <>
+      <Shell />
+      <Suspense fallback={null}>{expired && <ExpiredDialog />}</Suspense>
+      <ConfirmHost />
+      <TooltipHost />
+      <Toasts />
+      <Announcer />
+    </>
   );
 }

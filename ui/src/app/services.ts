@@ -2,7 +2,6 @@ import { expire, signOut, watchAuth, whenPersonChanges, auth } from "@/data/auth
 import { drafts, loadDrafts } from "@/data/drafts";
 import { startHub } from "@/data/hub";
 import { outbox, startOutbox } from "@/data/outbox";
-import { queryClient, watchQueries } from "@/data/queries";
 import { startRunners } from "@/data/runners";
 import { forgetPerson } from "@/data/database";
 import { startConnection, stopConnection, whenRefused } from "@/net/connection";
@@ -12,7 +11,7 @@ import { startUpdates } from "@/features/update";
 /** Start what runs beside the screens. Returns the function that stops it; safe to repeat. */
 export function startServices(): () => void {
   let stopped = false;
-  const stops: (() => void)[] = [startHub(), startRunners(), watchQueries(), startNotifications(), startUpdates()];
+  const stops: (() => void)[] = [startHub(), startRunners(), startNotifications(), startUpdates()];
   whenRefused(expire);
   whenPersonChanges(forgetEverything);
   stops.push(
@@ -20,6 +19,12 @@ export function startServices(): () => void {
       void forgetEverything().then(() => auth.setState({ status: "out", person: undefined, expired: false }));
     }),
   );
+  // The screens that ask over HTTP are loaded on demand, and what watches over their answers with them.
+  void import("@/data/queries").then(({ watchQueries }) => {
+    const stop = watchQueries();
+    if (stopped) stop();
+    else stops.push(stop);
+  });
   void loadDrafts();
   void startOutbox().then((stop) => (stopped ? stop() : stops.push(stop)));
   startConnection();
@@ -36,6 +41,7 @@ export async function forgetEverything(): Promise<void> {
   forgetModels();
   drafts.forgetAll();
   outbox.forgetAll();
+  const { queryClient } = await import("@/data/queries");
   queryClient.clear();
   await forgetPerson();
 }

@@ -3,7 +3,7 @@ export { Icon } from "./Icon";
 export { Button, buttonClass, type ButtonKind, type ButtonProps, type ButtonSize } from "./Button";
 export { IconButton, type IconButtonProps } from "./IconButton";
 export { Spinner } from "./Spinner";
-export { Tooltip, TooltipProvider } from "./Tooltip";
+export { Tooltip, TooltipHost } from "./Tooltip";
 export { Kbd } from "./Kbd";
 export { Field, Input, PasswordInput, Select, TextArea, type FieldControl } from "./Field";
 export { Checkbox, Segmented, Switch, type Segment } from "./Choice";

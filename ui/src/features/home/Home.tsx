@@ -37,9 +37,9 @@ export function Home({ route }: { route: Route & { name: "home" } }) {
           <h1 className="text-greet font-semibold tracking-[-0.01em] text-balance">{list.length === 0 && phase !== "loading" ? "Let's connect your first machine" : "What's next?"}</h1>
           {runner ? (
             <NewSession
-              key={`${route.runner ?? ""}|${route.cwd ?? ""}|${route.prompt ?? ""}`}
+              key={`${route.runner ?? ""}|${route.cwd ?? ""}|${route.prompt ?? ""}|${route.new ?? ""}`}
               prefill={route}
-              focus={decisions.length === 0}
+              focus={route.new !== undefined || decisions.length === 0}
               below={(info, model, onModel) => <ModelOffers runner={info} model={model} onModel={onModel} />}
             />
           ) : phase === "loading" ? (

@@ -98,7 +98,11 @@ export function SessionList() {
                 event.preventDefault();
                 scroller.current?.querySelector<HTMLElement>("[data-row]")?.focus();
               }
-              if (event.key === "Enter") scroller.current?.querySelector<HTMLElement>("[data-row]")?.click();
+              if (event.key === "Enter") {
+                scroller.current?.querySelector<HTMLElement>("[data-row]")?.click();
+                setQuery("");
+                field.current?.blur();
+              }
             }}
             className="h-8 w-full rounded-ctl border border-transparent bg-hover pr-7 pl-8 text-ui [appearance:none] focus-visible:border-accent focus-visible:outline-offset-0 pointer-coarse:h-11 [&::-webkit-search-cancel-button]:hidden"
           />
