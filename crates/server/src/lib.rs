@@ -10,6 +10,7 @@
 //! | [`listen`], [`router`], [`http`] | connections and HTTP routes |
 //! | [`auth`] | credentials, origins, limits |
 //! | [`db`], [`attachments`] | durable rows; files |
+//! | [`import`] | taking over from the earlier product |
 //! | [`push`], [`webhooks`] | what leaves for browsers; what comes in from other programs |
 //! | [`socket`], [`inbox`], [`outbox`], [`fanout`], [`feeds`], [`route`], [`leases`] | Socket.IO: who speaks, in order, to whom |
 //! | [`core`] | what is decided, without I/O |
@@ -28,6 +29,7 @@ pub mod emit;
 pub mod fanout;
 pub mod feeds;
 pub mod http;
+pub mod import;
 pub mod inbox;
 pub mod leases;
 pub mod listen;

@@ -27,18 +27,23 @@ const GIVE_UP_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Keep a secret that is needed in clear, unreadable without the server's own.
 pub fn seal_secret(app: &App, secret: &str) -> String {
+    seal_with(app.auth.secret(), secret)
+}
+
+/// [`seal_secret`] where there is no server yet.
+pub(crate) fn seal_with(key: &[u8], secret: &str) -> String {
     let salt = crate::auth::random_hex();
-    format!("{salt}.{}", sealed::seal(&token(app, &salt), secret))
+    format!("{salt}.{}", sealed::seal(&token(key, &salt), secret))
 }
 
 /// The secret of a webhook.
 pub fn open_secret(app: &App, sealed: &str) -> Option<String> {
     let (salt, sealed) = sealed.split_once('.')?;
-    sealed::unseal(&token(app, salt), sealed)
+    sealed::unseal(&token(app.auth.secret(), salt), sealed)
 }
 
-fn token(app: &App, salt: &str) -> String {
-    hex::encode(sealed::hmac(app.auth.secret(), &[b"webhook secret", salt.as_bytes()]))
+fn token(key: &[u8], salt: &str) -> String {
+    hex::encode(sealed::hmac(key, &[b"webhook secret", salt.as_bytes()]))
 }
 
 /// Start delivering.

@@ -202,6 +202,12 @@ pub async fn authenticate_request(app: &App, headers: &HeaderMap, address: &str)
 
 /// Start what authentication does in the background.
 pub async fn start(app: &App) -> Result<(), DbError> {
+    let warmer = app.clone();
+    app.tasks.spawn("password decoy", async move {
+        if let Err(error) = warmer.auth.hasher.warm_up().await {
+            tracing::error!(%error, "passwords cannot be checked");
+        }
+    });
     let flusher = app.clone();
     app.tasks.every("key use statistics", api_key::FLUSH_PERIOD, move || {
         let app = flusher.clone();

@@ -6,7 +6,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::config::Argon2Cost;
@@ -46,7 +46,7 @@ pub struct Hasher {
     cost: Argon2Cost,
     slots: Arc<Semaphore>,
     /// Verified against when there is no account, so that both answers take equally long.
-    decoy: Arc<str>,
+    decoy: Arc<OnceCell<String>>,
 }
 
 /// The hash could not be computed.
@@ -64,9 +64,19 @@ pub enum Verified {
 }
 
 impl Hasher {
+    /// Errors: the cost is not one Argon2 accepts.
     pub fn new(cost: Argon2Cost) -> Result<Self, HashError> {
-        let decoy = hash_now(cost, "a password nobody has")?;
-        Ok(Self { cost, slots: Arc::new(Semaphore::new(PARALLEL_HASHES)), decoy: decoy.into() })
+        argon2(cost)?;
+        Ok(Self { cost, slots: Arc::new(Semaphore::new(PARALLEL_HASHES)), decoy: Arc::default() })
+    }
+
+    /// Make what wrong addresses are compared with, before the first one comes.
+    pub async fn warm_up(&self) -> Result<(), HashError> {
+        self.decoy().await.map(drop)
+    }
+
+    async fn decoy(&self) -> Result<&String, HashError> {
+        self.decoy.get_or_try_init(|| self.hash("a password nobody has".to_owned())).await
     }
 
     /// Argon2id of `password` as a PHC string.
@@ -79,7 +89,8 @@ impl Hasher {
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<Verified, HashError> {
         let cost = self.cost;
         let exists = stored.is_some();
-        let stored = stored.unwrap_or_else(|| self.decoy.to_string());
+        let decoy = self.decoy().await?;
+        let stored = stored.unwrap_or_else(|| decoy.clone());
         let found = self.run(move || verify_now(cost, &password, &stored)).await??;
         Ok(if exists { found } else { Verified::Wrong })
     }

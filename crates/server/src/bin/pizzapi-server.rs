@@ -44,6 +44,9 @@ struct Args {
     /// Listen beyond this machine over plain HTTP: a proxy in front adds TLS, or the network is trusted
     #[arg(long)]
     insecure: bool,
+    /// Take over accounts, keys, history and settings from this database of the earlier server, and exit
+    #[arg(long, value_name = "AUTH_DB")]
+    import: Option<PathBuf>,
     /// Print the settings in effect, secrets masked, and exit
     #[arg(long)]
     print_config: bool,
@@ -52,6 +55,7 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     init_logging();
+    let import = args.import.clone();
     let config = match configure(args) {
         Ok(Some(config)) => config,
         Ok(None) => return ExitCode::SUCCESS,
@@ -61,6 +65,16 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
+    if let Some(source) = import {
+        use std::io::Write;
+        return match runtime.block_on(pizzapi_server::import::run(&config, &source)) {
+            Ok(report) => {
+                let _ = writeln!(std::io::stdout(), "{report}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&error),
+        };
+    }
     match runtime.block_on(run(config)) {
         Ok(clean) => {
             // Blocking work that is still under way does not hold the process.
@@ -103,11 +117,13 @@ fn configure(args: Args) -> Result<Option<ServerConfig>, ConfigError> {
 }
 
 async fn run(config: ServerConfig) -> Result<bool, ServerError> {
+    // Caught from the start: a stop right after the first answer must be a clean one.
+    let stop = stop_signal();
     let server = build(config).await?;
     let listener = server.bind().await?;
     let running = server.start(listener).await?;
     tracing::info!(url = %running.url(), "ready");
-    wait_for_signal().await;
+    stop.await;
     match tokio::time::timeout(FORCE_EXIT, running.shutdown()).await {
         Ok(clean) => Ok(clean),
         Err(_) => {
@@ -117,25 +133,29 @@ async fn run(config: ServerConfig) -> Result<bool, ServerError> {
     }
 }
 
+/// Signals count from the call on, not from the first poll of the future.
 #[cfg(unix)]
-async fn wait_for_signal() {
+fn stop_signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        match signals {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
-        }
-        _ => {
-            tracing::warn!("signals cannot be caught; only a kill stops the server");
-            std::future::pending::<()>().await;
+            _ => {
+                tracing::warn!("signals cannot be caught; only a kill stops the server");
+                std::future::pending::<()>().await;
+            }
         }
     }
 }
 
 #[cfg(not(unix))]
-async fn wait_for_signal() {
+async fn stop_signal() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

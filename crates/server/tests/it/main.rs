@@ -7,6 +7,7 @@ mod db;
 mod faults;
 mod http;
 mod hub;
+mod import;
 mod process;
 mod relay;
 mod runner;

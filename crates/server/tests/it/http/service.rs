@@ -71,3 +71,31 @@ async fn the_ui_is_served_with_sensible_caching() {
     let again = server.request(reqwest::Method::GET, "/").header("if-none-match", etag).send().await.unwrap();
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
 }
+
+#[tokio::test]
+async fn with_a_certificate_everything_is_https_and_cookies_are_secure() {
+    use pizzapi_server::config::TlsFiles;
+    let fixture = |name: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures").join(name);
+    let server = TestServer::with(|config| {
+        config.listen.tls = Some(TlsFiles { certificate: fixture("tls-cert.pem"), key: fixture("tls-key.pem") });
+    })
+    .await;
+    let certificate = reqwest::Certificate::from_pem(&std::fs::read(fixture("tls-cert.pem")).unwrap()).unwrap();
+    let browser = reqwest::Client::builder().tls_certs_only([certificate]).build().unwrap();
+    let url = format!("https://localhost:{}/api/auth/sign-up/email", server.running.local_addr().port());
+    let body = serde_json::json!({ "name": "Ana", "email": "ana@example.org", "password": crate::support::PASSWORD });
+    let answer = crate::support::Answer::of(browser.post(url).json(&body)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert!(answer.cookie().starts_with("__Secure-"));
+    assert!(answer.header("strict-transport-security").is_some());
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_read_is_named() {
+    use pizzapi_server::config::{ServerConfig, TlsFiles};
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = ServerConfig::for_tests(dir.path());
+    config.listen.tls = Some(TlsFiles { certificate: "/no/cert.pem".into(), key: "/no/key.pem".into() });
+    let error = pizzapi_server::build(config).await.unwrap_err().to_string();
+    assert!(error.contains("TLS certificate `/no/cert.pem`") && error.contains("hint:"), "{error}");
+}
