@@ -76,7 +76,7 @@ pub(crate) async fn compact_now(
         // A small window cannot keep the usual amount.
         compact::plan(&transcript, keep.min(window / 4)).map_err(|error| OpError::Compaction(error.to_string()))?
     };
-    if let Some(reason) = core.hooks.before_compact().await {
+    if let Some(reason) = core.hooks().before_compact().await {
         return Err(OpError::Compaction(format!("a hook refused the compaction: {reason}")));
     }
     core.live.lock().compacting = true;

@@ -176,7 +176,8 @@ impl Default for ThinkingWish {
 /// Everything of one agent.
 pub struct Core {
     pub(crate) me: Weak<Core>,
-    pub(crate) config: AgentConfig,
+    /// Replaced as a whole when the working directory changes.
+    pub(crate) config: RwLock<Arc<AgentConfig>>,
     pub(crate) settings_file: SettingsFile,
     pub(crate) settings: RwLock<Settings>,
     pub(crate) registry: Registry,
@@ -189,7 +190,7 @@ pub struct Core {
     pub(crate) permissions: Mutex<Permissions>,
     pub(crate) decisions: Arc<Decisions>,
     pub(crate) shells: Shells,
-    pub(crate) hooks: Hooks,
+    pub(crate) hooks: RwLock<Arc<Hooks>>,
     pub(crate) mcp: McpServers,
     pub(crate) subagents: Subagents,
     pub(crate) stamps: Stamps,
@@ -221,6 +222,14 @@ impl Core {
         self.closed.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn config(&self) -> Arc<AgentConfig> {
+        self.config.read().clone()
+    }
+
+    pub(crate) fn hooks(&self) -> Arc<Hooks> {
+        self.hooks.read().clone()
+    }
+
     pub(crate) fn settings(&self) -> Settings {
         self.settings.read().clone()
     }
@@ -231,7 +240,7 @@ impl Core {
 
     /// `PI_CACHE_RETENTION` of the agent's environment.
     pub(crate) fn cache_retention(&self) -> CacheRetention {
-        match self.config.env.get("PI_CACHE_RETENTION").map(String::as_str) {
+        match self.config().env.get("PI_CACHE_RETENTION").map(String::as_str) {
             Some("long") => CacheRetention::Long,
             Some("none") => CacheRetention::None,
             _ => CacheRetention::Short,
@@ -265,12 +274,7 @@ impl Core {
 
     pub(crate) async fn notice(&self, level: NotifyType, text: impl Into<String>) {
         let text = text.into();
-        self.event(AgentEvent::UiNotify(pizzapi_protocol::UiNotify {
-            message: text.clone(),
-            notify_type: Some(level),
-        }))
-        .await;
-        self.local(Local::Notice { level, text }).await;
+        self.event(AgentEvent::UiNotify(pizzapi_protocol::UiNotify { message: text, notify_type: Some(level) })).await;
     }
 
     pub(crate) async fn warn(&self, text: impl Into<String>) {
@@ -377,7 +381,7 @@ impl Core {
             session_id,
             session_file,
             session_name,
-            cwd: self.config.cwd.clone(),
+            cwd: self.config().cwd.clone(),
             since: live.since,
             model: model.map(ModelSpec::info),
             thinking: Some(model.map_or(wish, |model| model.clamp_thinking(wish))),

@@ -45,9 +45,7 @@ impl Core {
                 Ok(None)
             }
             "set_model" => match text("provider").zip(text("modelId")) {
-                Some((provider, id)) => {
-                    self.select_model(&provider, &id, true).await.map(|_| None).map_err(fail)
-                }
+                Some((provider, id)) => self.select_model(&provider, &id, true).await.map(|_| None).map_err(fail),
                 None => Err("Missing provider or modelId".into()),
             },
             "cycle_model" => self.cycle_model(true).await.map(|model| Some(json!(model))).map_err(fail),
@@ -136,7 +134,7 @@ impl Core {
     }
 
     fn sandbox_config(&self) -> Value {
-        let file = pizzapi_config::read_object(&self.config.agent_dir.join("config.json")).ok().flatten();
+        let file = pizzapi_config::read_object(&self.config().agent_dir.join("config.json")).ok().flatten();
         file.and_then(|file| file.get("sandbox").cloned()).filter(Value::is_object).unwrap_or_else(|| json!({}))
     }
 
@@ -147,7 +145,7 @@ impl Core {
         {
             return Err(format!("Invalid mode \"{mode}\". Valid values: none, basic, full"));
         }
-        let path = self.config.agent_dir.join("config.json");
+        let path = self.config().agent_dir.join("config.json");
         let saved = tokio::task::spawn_blocking(move || {
             pizzapi_config::update_object(&path, |file| {
                 let mut sandbox = file.get("sandbox").and_then(Value::as_object).cloned().unwrap_or_default();

@@ -181,8 +181,9 @@ async fn prepare(
         ));
     }
     let mut context = Vec::new();
+    let hooks = core.hooks();
     let hooked = tokio::select! {
-        hooked = core.hooks.before_tool(&call.name, &arguments) => hooked,
+        hooked = hooks.before_tool(&call.name, &arguments) => hooked,
         () = cancel.cancelled() => return Err("Aborted by the user.".into()),
     };
     match hooked {
@@ -231,7 +232,7 @@ async fn permit(
         }
         Verdict::Ask { reason } => reason,
     };
-    if core.config.host == Host::Print {
+    if core.config().host == Host::Print {
         return Err(format!(
             "Denied: {reason}, and nobody can be asked in print mode. The user can allow it with --yolo or a permission rule."
         ));
@@ -281,7 +282,7 @@ async fn run(core: Arc<Core>, ready: Ready, cancel: CancellationToken) -> (usize
     let job = Call {
         id: call.id.clone(),
         arguments: arguments.clone(),
-        cwd: core.config.cwd.clone(),
+        cwd: core.config().cwd.clone(),
         cancel: cancel.clone(),
         progress,
         core: core.clone(),
@@ -328,7 +329,7 @@ async fn run(core: Arc<Core>, ready: Ready, cancel: CancellationToken) -> (usize
         }
     };
     let response = output.content.iter().filter_map(ContentBlock::as_text).collect::<Vec<_>>().join("\n");
-    let added = core.hooks.after_tool(&call.name, &arguments, &response, output.is_error).await;
+    let added = core.hooks().after_tool(&call.name, &arguments, &response, output.is_error).await;
     for text in context.into_iter().chain(added) {
         output.content.push(ContentBlock::text(text));
     }

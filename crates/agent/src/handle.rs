@@ -72,8 +72,9 @@ impl AgentHandle {
         self.core.summary.borrow().clone()
     }
 
-    pub fn config(&self) -> &AgentConfig {
-        &self.core.config
+    /// As it is now: resuming a session of another folder changes the working directory.
+    pub fn config(&self) -> Arc<AgentConfig> {
+        self.core.config()
     }
 
     /// What went wrong while starting; told once.

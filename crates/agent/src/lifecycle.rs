@@ -68,20 +68,24 @@ pub(crate) fn sessions_dir(config: &AgentConfig, settings: &Settings) -> Option<
 
 /// Start an agent. Reads files, looks for model servers on this machine, opens the conversation; asks nobody.
 pub(crate) async fn start(config: AgentConfig) -> Result<Arc<Core>, OpError> {
-    let config = Arc::new(config);
-    let read = {
-        let config = config.clone();
-        move || {
-            let loaded = load_resources(&config);
-            let registry = Registry::load(&config.agent_dir, config.env.clone());
-            let transcript = open(&config, sessions_dir(&config, &loaded.settings).as_deref());
-            (loaded, registry, transcript)
+    let read = move || -> Result<_, OpError> {
+        let mut config = config;
+        let (settings, _) = settings_file(&config).load();
+        let (transcript, resumed) = open(&config, sessions_dir(&config, &settings).as_deref())?;
+        // A conversation goes on in the folder it is about.
+        let cwd = transcript.header().cwd.clone();
+        if resumed && !cwd.as_os_str().is_empty() {
+            if !cwd.is_dir() {
+                return Err(OpError::MissingDirectory(cwd));
+            }
+            config.cwd = cwd;
         }
+        let loaded = load_resources(&config);
+        let registry = Registry::load(&config.agent_dir, config.env.clone());
+        Ok((config, loaded, registry, transcript, resumed))
     };
-    let (loaded, registry, transcript) =
-        tokio::task::spawn_blocking(read).await.map_err(|error| OpError::Invalid(error.to_string()))?;
-    let (transcript, resumed) = transcript?;
-    let config = Arc::unwrap_or_clone(config);
+    let (config, loaded, registry, transcript, resumed) =
+        tokio::task::spawn_blocking(read).await.map_err(|error| OpError::Invalid(error.to_string()))??;
     let providers = Providers::new()?;
     registry.set_hidden(config.hidden_models.clone());
     if config.discover_models {
@@ -90,13 +94,15 @@ pub(crate) async fn start(config: AgentConfig) -> Result<Arc<Core>, OpError> {
     let core = build(config, loaded, registry, providers, transcript, None);
     core.restore().await;
     choose_model(&core, resumed).await;
-    if let Some(name) = core.config.session_name.clone() {
+    if let Some(name) = core.config().session_name.clone() {
         core.rename(&name).await;
     }
     core.start_mcp().await;
     spawn_helpers(&core);
     core.refresh_now();
-    core.hooks.tell("SessionStart", serde_json::json!({ "reason": if resumed { "resume" } else { "startup" } })).await;
+    core.hooks()
+        .tell("SessionStart", serde_json::json!({ "reason": if resumed { "resume" } else { "startup" } }))
+        .await;
     Ok(core)
 }
 
@@ -152,14 +158,7 @@ fn build(
         jobs_file: config.env.get("PIZZAPI_SESSION_PROC_FILE").map(|path| PathBuf::from(format!("{path}.shells"))),
         ..ShellConfig::new(config.env.clone(), config.agent_dir.join("logs").join("shells"))
     });
-    let hooks = if config.hooks && !config.safe_mode {
-        let project = user.project("hooks").filter(|_| user.global_flag("allowProjectHooks"));
-        let mut env = config.env.clone();
-        strip_relay_secrets(&mut env);
-        Hooks::load(user.global("hooks").into_iter().chain(project), &config.cwd, &env)
-    } else {
-        Hooks::default()
-    };
+    let hooks = load_hooks(&config, &user);
     let tools = toolset(&config, &settings, home, background);
     let permissions =
         Permissions::new(settings.permissions.clone(), config.yolo, &config.cwd, &config.agent_dir, &config.env);
@@ -189,7 +188,7 @@ fn build(
         permissions: Mutex::new(permissions),
         decisions,
         shells,
-        hooks,
+        hooks: RwLock::new(Arc::new(hooks)),
         mcp: crate::mcp::McpServers::new(&config, &user),
         subagents: crate::subagent::Subagents::new(&user, &config.env),
         stamps: Default::default(),
@@ -204,7 +203,7 @@ fn build(
         user_bash_cancel: Mutex::default(),
         goal: Mutex::default(),
         startup_warnings: Mutex::new(startup),
-        config,
+        config: RwLock::new(Arc::new(config)),
     })
 }
 
@@ -218,7 +217,7 @@ pub(crate) fn child(parent: &Core, config: AgentConfig, model: ModelSpec, read_o
     let loaded = Loaded { settings: parent.settings(), user: UserConfig::default(), resources, warnings: Vec::new() };
     let transcript = Transcript::create(&config.cwd, None, None);
     let core = build(config, loaded, parent.registry.clone(), parent.providers.clone(), transcript, Some(parent));
-    *core.permissions.lock() = parent.permissions.lock().below(&core.config.cwd);
+    *core.permissions.lock() = parent.permissions.lock().below(&core.config().cwd);
     {
         let mut live = core.live.lock();
         live.model = Some(model);
@@ -228,6 +227,18 @@ pub(crate) fn child(parent: &Core, config: AgentConfig, model: ModelSpec, read_o
     spawn_refresher(&core);
     core.refresh_now();
     core
+}
+
+pub(crate) fn load_hooks(config: &AgentConfig, user: &UserConfig) -> Hooks {
+    if !config.hooks || config.safe_mode {
+        return Hooks::default();
+    }
+    let allowed = user.global_flag("allowProjectHooks")
+        || config.env.get("PIZZAPI_ALLOW_PROJECT_HOOKS").is_some_and(|value| value == "1");
+    let project = user.project("hooks").filter(|_| allowed);
+    let mut env = config.env.clone();
+    strip_relay_secrets(&mut env);
+    Hooks::load(user.global("hooks").into_iter().chain(project), &config.cwd, &env)
 }
 
 fn background_seconds(config: &AgentConfig, settings: &Settings, user: &UserConfig) -> u64 {
@@ -281,13 +292,13 @@ async fn choose_model(core: &Arc<Core>, resumed: bool) {
     let settings = core.settings();
     let registry = &core.registry;
     let mut warnings = Vec::new();
-    let mut thinking = core.config.thinking;
+    let mut thinking = core.config().thinking;
     let mut chosen: Option<ModelSpec> = None;
-    if let Some(wanted) = &core.config.model {
+    if let Some(wanted) = &core.config().model {
         match by_name(registry, wanted) {
             Some(choice) => {
                 thinking = thinking.or(choice.thinking);
-                if let Some(key) = &core.config.api_key {
+                if let Some(key) = &core.config().api_key {
                     registry.auth().set_flag(&choice.model.provider, key);
                 }
                 if registry.has_credentials(&choice.model.provider) {
@@ -298,7 +309,7 @@ async fn choose_model(core: &Arc<Core>, resumed: bool) {
             }
             None => warnings.push(format!("unknown model `{wanted}`")),
         }
-    } else if let Some(key) = &core.config.api_key {
+    } else if let Some(key) = &core.config().api_key {
         let provider = settings.default_provider.clone().unwrap_or_else(|| "anthropic".into());
         registry.auth().set_flag(&provider, key);
     }
@@ -388,7 +399,7 @@ fn spawn_helpers(core: &Arc<Core>) {
             }
         });
     }
-    if core.config.discover_models {
+    if core.config().discover_models {
         let core = core.clone();
         tokio::spawn(async move {
             discovery::remote(&core.registry, core.providers.client()).await;

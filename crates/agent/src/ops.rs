@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::compaction;
+use crate::config::AgentConfig;
 use crate::core::{Core, Phase};
 use crate::event::{CompactionReason, Local, ReplaceReason};
 use crate::hooks::Input;
@@ -33,7 +34,8 @@ use crate::transcript::{EntryKind, PLAN_MODE_ENTRY, Transcript, resume};
 const PAGE: usize = 50;
 const MAX_PAGE: usize = 200;
 /// Said in the first run of a session without a name.
-const NAME_NOTE: &str = "This session has no name yet: call set_session_name together with your first other calls or before your answer.";
+const NAME_NOTE: &str =
+    "This session has no name yet: call set_session_name together with your first other calls or before your answer.";
 /// Longest name of a session. Units: characters.
 const MAX_NAME: usize = 200;
 
@@ -77,7 +79,7 @@ impl Core {
 
     async fn prompt_text(&self, prompt: Prompt) -> Result<Accepted, OpError> {
         let mut text = prompt.text;
-        match self.hooks.input(&text, if prompt.command_id.is_some() { "remote" } else { "user" }).await {
+        match self.hooks().input(&text, if prompt.command_id.is_some() { "remote" } else { "user" }).await {
             Input::Unchanged => {}
             Input::Replaced(changed) => text = changed,
             Input::Handled(message) => {
@@ -162,7 +164,7 @@ impl Core {
         self.run_notes.lock().notes = notes;
         let text = prompts.iter().rev().find(|p| p.custom.is_none()).map(|p| p.text.clone()).unwrap_or_default();
         let base = self.system_prompt(&self.active_tools());
-        let (context, system) = self.hooks.before_start(&text, &base).await;
+        let (context, system) = self.hooks().before_start(&text, &base).await;
         *self.run_system.lock() = system;
         let origin = CustomOrigin { custom_type: "hook-context".into(), display: false, details: None };
         let message = |text| QueuedMessage { custom: Some(origin.clone()), ..QueuedMessage::user(text) };
@@ -187,7 +189,7 @@ impl Core {
                 );
             }
         }
-        self.resources().system_prompt(&self.config, tools, &notes)
+        self.resources().system_prompt(&self.config(), tools, &notes)
     }
 
     /// The tools offered now. In plan mode too the list stays whole: a changed list would spoil the provider's cache.
@@ -329,7 +331,7 @@ impl Core {
         if level_before != Some(self.thinking()) {
             self.thinking_changed().await;
         }
-        self.hooks.tell("ModelSelect", json!({ "provider": model.provider, "model": model.id })).await;
+        self.hooks().tell("ModelSelect", json!({ "provider": model.provider, "model": model.id })).await;
     }
 
     pub(crate) async fn cycle_model(&self, forward: bool) -> Result<Option<Model>, OpError> {
@@ -368,7 +370,7 @@ impl Core {
 
     /// Preferences are worth a warning when they cannot be kept, not a failure.
     async fn save_settings(&self, members: &[(&'static str, Value)]) {
-        let file = SettingsFile::new(&self.config.agent_dir, None);
+        let file = SettingsFile::new(&self.config().agent_dir, None);
         let owned: Vec<(&'static str, Value)> = members.to_vec();
         let saved = tokio::task::spawn_blocking(move || file.change(&owned)).await;
         match saved {
@@ -444,9 +446,10 @@ impl Core {
     pub(crate) async fn reload(&self) {
         self.registry.reload();
         let core = self.arc();
-        let loaded = tokio::task::spawn_blocking(move || crate::lifecycle::load_resources(&core.config)).await;
+        let loaded = tokio::task::spawn_blocking(move || crate::lifecycle::load_resources(&core.config())).await;
         match loaded {
             Ok(loaded) => {
+                *self.hooks.write() = Arc::new(crate::lifecycle::load_hooks(&self.config(), &loaded.user));
                 self.permissions.lock().set_settings(loaded.settings.permissions.clone());
                 *self.settings.write() = loaded.settings;
                 let warnings = [loaded.warnings, loaded.resources.warnings.clone(), self.registry.warnings()].concat();
@@ -496,7 +499,7 @@ impl Core {
     // --- sessions
 
     fn sessions_dir(&self) -> Option<PathBuf> {
-        crate::lifecycle::sessions_dir(&self.config, &self.settings.read())
+        crate::lifecycle::sessions_dir(&self.config(), &self.settings.read())
     }
 
     /// Stop everything that belongs to the conversation that is left.
@@ -528,7 +531,7 @@ impl Core {
         self.usage_changed().await;
         let name = self.transcript.lock().name();
         self.local(Local::NameChanged(name)).await;
-        self.hooks.tell("SessionStart", json!({ "reason": format!("{reason:?}").to_lowercase() })).await;
+        self.hooks().tell("SessionStart", json!({ "reason": format!("{reason:?}").to_lowercase() })).await;
     }
 
     /// Ids of remote commands stay known over a change of the conversation, so that a repeated one is not executed.
@@ -560,11 +563,11 @@ impl Core {
 
     pub(crate) async fn new_session(&self) -> Result<(), OpError> {
         let _turn = self.switching.lock().await;
-        if let Some(reason) = self.hooks.before_switch("new").await {
+        if let Some(reason) = self.hooks().before_switch("new").await {
             return Err(OpError::Invalid(format!("New session was cancelled: {reason}")));
         }
         self.leave().await;
-        let mut transcript = Transcript::create(&self.config.cwd, self.sessions_dir().as_deref(), None);
+        let mut transcript = Transcript::create(&self.config().cwd, self.sessions_dir().as_deref(), None);
         self.note_settings(&mut transcript)?;
         {
             let mut live = self.live.lock();
@@ -594,7 +597,7 @@ impl Core {
         {
             return Err(OpError::MissingDirectory(cwd.into()));
         }
-        if let Some(reason) = self.hooks.before_switch(&summary.path.to_string_lossy()).await {
+        if let Some(reason) = self.hooks().before_switch(&summary.path.to_string_lossy()).await {
             return Err(OpError::Invalid(format!("Resume was cancelled: {reason}")));
         }
         let path = summary.path.clone();
@@ -602,8 +605,25 @@ impl Core {
             .await
             .map_err(|error| OpError::Invalid(error.to_string()))??;
         self.leave().await;
+        let cwd = transcript.header().cwd.clone();
         self.enter(transcript, ReplaceReason::Resume).await;
+        self.change_directory(cwd).await;
         Ok(summary)
+    }
+
+    /// A conversation goes on in the folder it is about, with that folder's notes and rules.
+    async fn change_directory(&self, cwd: PathBuf) {
+        if cwd.as_os_str().is_empty() || self.config().cwd == cwd {
+            return;
+        }
+        let changed = AgentConfig { cwd: cwd.clone(), ..(*self.config()).clone() };
+        *self.config.write() = Arc::new(changed);
+        {
+            let mut permissions = self.permissions.lock();
+            let moved = permissions.below(&cwd);
+            *permissions = moved;
+        }
+        self.reload().await;
     }
 
     async fn find_session(&self, target: &str) -> Result<SessionSummary, OpError> {
@@ -633,7 +653,7 @@ impl Core {
 
     pub(crate) async fn fork(&self, entry_id: &str) -> Result<String, OpError> {
         let _turn = self.switching.lock().await;
-        if let Some(reason) = self.hooks.before_fork(entry_id).await {
+        if let Some(reason) = self.hooks().before_fork(entry_id).await {
             return Err(OpError::Invalid(format!("Fork was cancelled: {reason}")));
         }
         if self.transcript.lock().entry(entry_id).is_none() {
@@ -803,9 +823,9 @@ impl Core {
     }
 
     async fn run_user_bash(&self, command: &str, exclude: bool, cancel: &CancellationToken) -> Result<(), OpError> {
-        let workspace = Workspace::new(self.config.cwd.clone(), self.config.home().map(Path::to_owned));
+        let workspace = Workspace::new(self.config().cwd.clone(), self.config().home().map(Path::to_owned));
         let (sender, mut outputs) = tokio::sync::watch::channel(String::new());
-        let output = if let Some(reason) = self.hooks.user_bash(command).await {
+        let output = if let Some(reason) = self.hooks().user_bash(command).await {
             pizzapi_tools::Output {
                 is_error: true,
                 ..pizzapi_tools::Output::text(format!("Blocked by a hook: {reason}"))
@@ -955,11 +975,11 @@ impl Core {
 
     pub(crate) async fn export(&self, path: &str) -> Result<String, OpError> {
         let target = if path.is_empty() {
-            self.config
+            self.config()
                 .cwd
                 .join(format!("pizzapi-session-{}.jsonl", clock::iso(clock::now_ms()).replace([':', '.'], "-")))
         } else {
-            self.config.cwd.join(path)
+            self.config().cwd.join(path)
         };
         let lines = self.transcript.lock().lines();
         let write = target.clone();
@@ -973,7 +993,7 @@ impl Core {
     pub(crate) async fn trust(&self, answer: &str) -> Result<String, OpError> {
         let trusted = match answer {
             "" => {
-                let now = crate::userconfig::is_trusted(&self.config.agent_dir, &self.config.cwd);
+                let now = crate::userconfig::is_trusted(&self.config().agent_dir, &self.config().cwd);
                 return Ok(match now {
                     Some(true) => "This project is trusted.".into(),
                     Some(false) => "This project is not trusted: its settings, skills and templates are not read.".into(),
@@ -984,7 +1004,7 @@ impl Core {
             "no" => false,
             other => return Err(OpError::Invalid(format!("`{other}`: say yes or no"))),
         };
-        crate::userconfig::set_trusted(&self.config.agent_dir, &self.config.cwd, trusted)
+        crate::userconfig::set_trusted(&self.config().agent_dir, &self.config().cwd, trusted)
             .map_err(|error| OpError::Invalid(format!("trust.json could not be written: {error}")))?;
         self.reload().await;
         Ok(if trusted { "This project is trusted now." } else { "This project is not trusted now." }.into())
@@ -1008,7 +1028,7 @@ impl Core {
         self.subagents.abort_all();
         self.shells.shutdown().await;
         self.mcp_shutdown().await;
-        self.hooks.tell("SessionShutdown", json!({})).await;
+        self.hooks().tell("SessionShutdown", json!({})).await;
         let handle = self.transcript.lock().sync_handle();
         if let Some(file) = handle {
             let _ = tokio::task::spawn_blocking(move || file.sync_all()).await;

@@ -189,7 +189,8 @@ fn tasks(core: &Core, arguments: &Value) -> Result<(Vec<Task>, bool), Failure> {
     if forms != 1 {
         return Err(Failure::new("Give exactly one of `task`, `tasks` and `chain`."));
     }
-    let definitions = definitions(&core.config, arguments.get("agentScope").and_then(Value::as_str).unwrap_or("user"));
+    let definitions =
+        definitions(&core.config(), arguments.get("agentScope").and_then(Value::as_str).unwrap_or("user"));
     let confirmed = arguments.get("confirmProjectAgents").and_then(Value::as_bool) == Some(false);
     let one = |value: &Value| -> Result<Task, Failure> {
         let text = |key: &str| value.get(key).or_else(|| arguments.get(key)).and_then(Value::as_str);
@@ -216,7 +217,7 @@ fn tasks(core: &Core, arguments: &Value) -> Result<(Vec<Task>, bool), Failure> {
             }
             _ => None,
         };
-        let cwd = core.config.cwd.join(text("cwd").unwrap_or_default());
+        let cwd = core.config().cwd.join(text("cwd").unwrap_or_default());
         if !cwd.is_dir() {
             return Err(Failure::new(format!("`{}` is no folder.", cwd.display())));
         }
@@ -372,7 +373,7 @@ async fn run_one(parent: &Arc<Core>, task: &Task, stop: &CancellationToken) -> F
 
 /// Built-in tools only, nobody to ask but through the parent, nothing kept.
 fn child_config(parent: &Core, task: &Task) -> AgentConfig {
-    let mut config = parent.config.clone();
+    let mut config = (*parent.config()).clone();
     config.start = SessionStart::InMemory;
     config.cwd.clone_from(&task.cwd);
     config.skills = false;
@@ -389,7 +390,7 @@ fn child_config(parent: &Core, task: &Task) -> AgentConfig {
             .map(str::to_owned)
             .into_iter()
             .chain(task.agent.disallowed.iter().cloned())
-            .chain(parent.config.exclude_tools.iter().cloned())
+            .chain(parent.config().exclude_tools.iter().cloned())
             .collect();
     config
 }
@@ -469,7 +470,7 @@ async fn deliver(core: &Arc<Core>, results: Vec<Finished>) {
 }
 
 async fn keep(core: &Core, at: usize, text: &str) -> std::io::Result<PathBuf> {
-    let dir = core.config.agent_dir.join("logs").join("subagents");
+    let dir = core.config().agent_dir.join("logs").join("subagents");
     let path = dir.join(format!("{}-{at}.md", uuid::Uuid::new_v4().simple()));
     tokio::fs::create_dir_all(&dir).await?;
     tokio::fs::write(&path, text).await?;

@@ -301,6 +301,7 @@ async fn start_turn(core: &Arc<Core>, turn: u64) {
 async fn end_turn(core: &Arc<Core>, turn: u64, message: AssistantMessage, tool_results: Vec<Message>) {
     core.event(AgentEvent::TurnEnd(TurnEnd { turn_index: turn, message: Message::Assistant(message), tool_results }))
         .await;
+    core.hooks().tell("TurnEnd", serde_json::json!({ "turn_index": turn })).await;
     core.usage_changed().await;
 }
 
@@ -443,7 +444,8 @@ async fn prepare(core: &Arc<Core>) -> Result<Request, ProviderError> {
     let settings = core.settings();
     let (messages, estimate, session_id) = {
         let transcript = core.transcript.lock();
-        let messages: Vec<Message> = transcript.context().into_iter().map(|(_, message)| message.into_owned()).collect();
+        let messages: Vec<Message> =
+            transcript.context().into_iter().map(|(_, message)| message.into_owned()).collect();
         (messages, compact::estimated_tokens(&transcript), transcript.header().id.clone())
     };
     let room = model.context_window.saturating_sub(estimate + WINDOW_MARGIN).max(1024);

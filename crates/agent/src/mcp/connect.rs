@@ -101,7 +101,12 @@ impl Connection {
             .map(|tool| Listed {
                 name: tool.name.into_owned(),
                 description: tool.description.map(|text| text.into_owned()).unwrap_or_default(),
-                schema: Value::Object((*tool.input_schema).clone()),
+                schema: {
+                    let mut schema = (*tool.input_schema).clone();
+                    // Every provider insists on it; some servers leave it out.
+                    schema.entry("type").or_insert_with(|| "object".into());
+                    Value::Object(schema)
+                },
                 read_only: tool.annotations.and_then(|notes| notes.read_only_hint).unwrap_or(false),
             })
             .collect())

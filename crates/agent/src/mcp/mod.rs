@@ -171,7 +171,7 @@ impl Core {
                 core.relist(&server).await;
             }
         });
-        let wait = if self.config.host == Host::Terminal { STARTUP_WAIT_TERMINAL } else { STARTUP_WAIT };
+        let wait = if self.config().host == Host::Terminal { STARTUP_WAIT_TERMINAL } else { STARTUP_WAIT };
         let all = tokio::time::timeout(wait, async { while starting.join_next().await.is_some() {} }).await;
         self.adopt_mcp_tools();
         if all.is_ok() {
@@ -191,7 +191,7 @@ impl Core {
     async fn start_server(&self, config: ServerConfig, changed: mpsc::UnboundedSender<String>) {
         let began = Instant::now();
         let mut server = Server::default();
-        match Connection::open(&config, &self.config, changed).await {
+        match Connection::open(&config, &self.config(), changed).await {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 match connection.tools(self.mcp.timeouts.list).await {
@@ -253,12 +253,12 @@ impl Core {
 
     /// Replace the tools of servers in the session's list.
     fn adopt_mcp_tools(&self) {
-        let wanted = self.config.tools.clone();
+        let wanted = self.config().tools.clone();
         let mut tools = self.tools.write();
         tools.retain(|name| !name.starts_with("mcp__"));
         for tool in self.mcp.tools() {
             let named = wanted.as_ref().is_none_or(|wanted| wanted.contains(&tool.name));
-            if named && !self.config.exclude_tools.contains(&tool.name) {
+            if named && !self.config().exclude_tools.contains(&tool.name) {
                 tools.add(tool);
             }
         }
@@ -322,10 +322,13 @@ impl Core {
     async fn mcp_reload(&self) {
         self.mcp_shutdown().await;
         let core = self.arc();
-        let user = tokio::task::spawn_blocking(move || crate::lifecycle::load_resources(&core.config).user).await;
+        let user = tokio::task::spawn_blocking(move || crate::lifecycle::load_resources(&core.config()).user).await;
         if let Ok(user) = user {
-            let configs =
-                if self.config.mcp && !self.config.safe_mode { config::read(&self.config, &user) } else { Vec::new() };
+            let configs = if self.config().mcp && !self.config().safe_mode {
+                config::read(&self.config(), &user)
+            } else {
+                Vec::new()
+            };
             *self.mcp.configs.lock() = configs;
         }
         self.start_mcp().await;
@@ -384,7 +387,7 @@ impl Core {
                 "Cannot enable \"{name}\" — it is disabled in the global config (~/.pizzapi/config.json)"
             ));
         }
-        let path = self.config.agent_dir.join("config.json");
+        let path = self.config().agent_dir.join("config.json");
         let server = name.to_owned();
         let changed = tokio::task::spawn_blocking(move || {
             pizzapi_config::update_object(&path, |map| {

@@ -91,6 +91,11 @@ impl AuthStore {
         Self { path, env, flags: Mutex::default(), commands: Mutex::default() }
     }
 
+    /// A variable of the environment that is not empty.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.env.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

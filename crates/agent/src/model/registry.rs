@@ -125,6 +125,9 @@ impl Registry {
     fn rebuild(&self, state: &mut State) {
         let catalog = &self.inner.catalog;
         let mut providers = catalog.providers.clone();
+        if let (Some(host), Some(ollama)) = (self.inner.auth.variable("OLLAMA_HOST"), providers.get_mut("ollama")) {
+            ollama.base_url = Some(if host.contains("://") { host } else { format!("http://{host}") });
+        }
         for (id, custom) in &state.file.providers {
             let known = providers.entry(id.clone()).or_default();
             *known = merge_provider(known, custom);

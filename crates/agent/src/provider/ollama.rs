@@ -61,7 +61,10 @@ pub(crate) fn body(request: &Request) -> Value {
         };
         body.insert("think".into(), think);
     }
-    body.insert("options".into(), json!({ "num_ctx": request.model.context_window, "num_predict": request.max_tokens }));
+    body.insert(
+        "options".into(),
+        json!({ "num_ctx": request.model.context_window, "num_predict": request.max_tokens }),
+    );
     Value::Object(body)
 }
 

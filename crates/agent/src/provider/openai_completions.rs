@@ -47,8 +47,12 @@ pub(crate) fn body(request: &Request) -> Value {
             .tools
             .iter()
             .map(|tool| {
+                let mut parameters = tool.parameters.clone();
+                if request.model.provider == "google" {
+                    plain_schema(&mut parameters);
+                }
                 let mut function =
-                    json!({ "name": tool.name, "description": tool.description, "parameters": tool.parameters });
+                    json!({ "name": tool.name, "description": tool.description, "parameters": parameters });
                 if compat.strict_tools == Some(true) {
                     function["strict"] = json!(false);
                 }
@@ -105,6 +109,20 @@ fn think(body: &mut Map<String, Value>, request: &Request) {
                 body.insert("reasoning_effort".into(), json!(effort));
             }
         }
+    }
+}
+
+/// Google refuses words of JSON schema it does not know; none of them is needed to call a tool.
+fn plain_schema(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            map.retain(|key, _| {
+                !matches!(key.as_str(), "exclusiveMinimum" | "exclusiveMaximum" | "additionalProperties" | "$schema")
+            });
+            map.values_mut().for_each(plain_schema);
+        }
+        Value::Array(list) => list.iter_mut().for_each(plain_schema),
+        _ => {}
     }
 }
 
@@ -428,11 +446,35 @@ impl<'a> Reader<'a> {
         for detail in delta.get("reasoning_details").and_then(Value::as_array).into_iter().flatten() {
             self.detail(detail);
         }
-        if let Some(text) = delta.get("content").and_then(Value::as_str).filter(|text| !text.is_empty()) {
-            self.text(text).await;
+        match delta.get("content") {
+            Some(Value::String(text)) if !text.is_empty() => self.text(text).await,
+            // Mistral sends parts once a model thinks.
+            Some(Value::Array(parts)) => {
+                for part in parts {
+                    self.part(part).await;
+                }
+            }
+            _ => {}
         }
         for call in delta.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
             self.call(call).await;
+        }
+    }
+
+    async fn part(&mut self, part: &Value) {
+        let text = |part: &Value| part.get("text").and_then(Value::as_str).unwrap_or_default().to_owned();
+        match part.get("type").and_then(Value::as_str) {
+            Some("thinking") => {
+                for inner in part.get("thinking").and_then(Value::as_array).into_iter().flatten() {
+                    self.thinking(&text(inner), "thinking").await;
+                }
+            }
+            _ => {
+                let text = text(part);
+                if !text.is_empty() {
+                    self.text(&text).await;
+                }
+            }
         }
     }
 

@@ -80,7 +80,7 @@ impl Tool for AskUserQuestion {
         if questions.is_empty() || questions.len() > MAX_QUESTIONS {
             return Err(Failure::new("AskUserQuestion requires at least one non-empty question."));
         }
-        if call.core.config.host == Host::Print {
+        if call.core.config().host == Host::Print {
             return Err(Failure::new(
                 "User did not provide an answer: nobody can be asked in print mode. Decide yourself.",
             ));

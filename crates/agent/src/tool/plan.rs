@@ -53,7 +53,7 @@ impl Tool for PlanMode {
 
     async fn run(&self, call: Call) -> Result<Output, Failure> {
         let title = required(&call.arguments, "title")?.trim().to_owned();
-        if call.core.config.host == Host::Print {
+        if call.core.config().host == Host::Print {
             return Ok(Output::text("Nobody can review plans in print mode. Go on with the plan."));
         }
         if call.core.decisions.is_open("plan") {

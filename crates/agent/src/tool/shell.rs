@@ -88,7 +88,7 @@ impl Tool for Bash {
 /// What a command may want to know about the session it belongs to.
 pub(crate) fn environment(core: &Core) -> Vec<(String, String)> {
     let mut env =
-        vec![("PI_SESSION_ID".to_owned(), core.config.relay_session_id.clone().unwrap_or_else(|| core.session_id()))];
+        vec![("PI_SESSION_ID".to_owned(), core.config().relay_session_id.clone().unwrap_or_else(|| core.session_id()))];
     if let Some(path) = core.transcript.lock().path() {
         env.push(("PI_SESSION_FILE".into(), path.to_string_lossy().into_owned()));
     }

@@ -29,7 +29,7 @@ impl Tool for CurrentTime {
     }
 
     async fn run(&self, call: Call) -> Result<Output, Failure> {
-        let zone = call.core.config.env.get("TZ").map(|zone| format!(" {zone}")).unwrap_or_default();
+        let zone = call.core.config().env.get("TZ").map(|zone| format!(" {zone}")).unwrap_or_default();
         let now = OffsetDateTime::now_local().unwrap_or_else(|_| OffsetDateTime::now_utc());
         let format = format_description!(
             "[weekday], [year]-[month]-[day] [hour]:[minute]:[second] [offset_hour sign:mandatory]:[offset_minute]"

@@ -37,3 +37,17 @@ async fn a_pasted_key_makes_a_model_usable_at_once() {
     assert_eq!(state.model.map(|m| m.provider).as_deref(), Some("anthropic"));
     assert!(state.no_model.is_none());
 }
+
+#[tokio::test]
+async fn a_model_server_on_this_machine_is_found_and_chosen() {
+    let bench = Bench::new().await;
+    std::fs::remove_file(bench.home().join("models.json")).unwrap();
+    let mut config = bench.config();
+    config.model = None;
+    config.discover_models = true;
+    config.env.insert("OLLAMA_HOST".into(), bench.model.url().replace("http://", ""));
+    let session = Session::start(config).await;
+    let state = session.agent.snapshot();
+    assert_eq!(state.model.map(|m| m.key()).as_deref(), Some("ollama/scripted:latest"));
+    assert!(session.agent.models().iter().any(|model| model.id == "scripted:latest"));
+}

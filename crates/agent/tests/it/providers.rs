@@ -1,6 +1,7 @@
 //! Streams as providers really send them, word for word, and what becomes of them.
 
-use pizzapi_protocol::{AssistantMessage, ContentBlock, Message, StopReason};
+use pizzapi_agent::Output;
+use pizzapi_protocol::{AgentEvent, AssistantMessage, ContentBlock, Message, StopReason};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -264,6 +265,11 @@ async fn chat_completions_of_loose_servers_are_understood() {
     let (message, _, _) = answer("openai-completions", vec![bare(&frames), bare(&second)]).await;
     assert_eq!(shape(&message), ["call ls {\"path\":\".\"}", "call get_current_time {}"]);
     assert_eq!(message.stop_reason, StopReason::ToolUse);
+    // Content in parts.
+    let parts = json!([{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"so"}]);
+    let frames = [chunk(json!({"content": parts}), Some("stop"))];
+    let (message, _, _) = answer("openai-completions", vec![bare(&frames)]).await;
+    assert_eq!(shape(&message), ["thinking hm", "text so"]);
     // Signatures of Gemini travel with their call.
     let call = json!({"index":0,"id":"g","function":{"name":"ls","arguments":"{}"},"extra_content":{"google":{"thought_signature":"gsig"}}});
     let frames = [chunk(json!({"tool_calls":[call]}), Some("tool_calls"))];
@@ -334,8 +340,44 @@ async fn ollama_streams_lines_and_is_told_how_long_its_context_is() {
     assert_eq!(requests[0]["options"]["num_ctx"], 100_000);
     assert_eq!(requests[0]["think"], true);
     let sent = &requests[1]["messages"];
-    assert_eq!((sent[2]["thinking"].as_str(), sent[2]["tool_calls"][0]["function"]["name"].as_str()), (Some("hm so"), Some("ls")));
+    assert_eq!(
+        (sent[2]["thinking"].as_str(), sent[2]["tool_calls"][0]["function"]["name"].as_str()),
+        (Some("hm so"), Some("ls"))
+    );
     assert_eq!((sent[3]["role"].as_str(), sent[3]["tool_name"].as_str()), (Some("tool"), Some("ls")));
     let Some(Message::Assistant(last)) = session.agent.messages().pop() else { panic!("an answer") };
     assert_eq!(last.stop_reason, StopReason::Length);
+}
+
+#[tokio::test]
+async fn an_abort_closes_the_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let bench = Bench::new().await;
+    let models = json!({ "providers": { "x": { "api": "anthropic-messages", "baseUrl": url, "apiKey": "k", "models": [{ "id": "m" }] } } });
+    std::fs::write(bench.home().join("models.json"), models.to_string()).unwrap();
+    let mut config = bench.config();
+    config.model = Some("x/m".into());
+    let mut session = Session::start(config).await;
+    session.say("go").await;
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let mut buffer = vec![0; 65536];
+    assert!(socket.read(&mut buffer).await.unwrap() > 0);
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+    socket.write_all((head.to_owned() + &named(&[anthropic_start()])).as_bytes()).await.unwrap();
+    session
+        .until("an answer", |output| {
+            matches!(output, Output::Event(event)
+        if matches!(&**event, AgentEvent::MessageStart(start) if start.message.role() == "assistant"))
+        })
+        .await;
+    session.agent.abort().await;
+    session.settled().await;
+    // The rest of the request may still be there; then the connection is at its end.
+    loop {
+        match tokio::time::timeout(std::time::Duration::from_secs(5), socket.read(&mut buffer)).await.expect("closed") {
+            Ok(0) | Err(_) => break,
+            Ok(_) => {}
+        }
+    }
 }

@@ -116,3 +116,64 @@ async fn fork_new_and_resume_keep_each_conversation_whole() {
     assert_eq!(session.agent.messages().len(), 4);
     assert!(matches!(session.agent.resume("no such words").await, Err(OpError::NoSession(_))));
 }
+
+#[tokio::test]
+async fn a_session_of_another_folder_goes_on_in_that_folder() {
+    let bench = Bench::new().await;
+    bench.model.push(Reply::text("one"));
+    let mut session = bench.session().await;
+    session.run("first").await;
+    let file = session.agent.snapshot().session_file.unwrap();
+    session.agent.shutdown().await;
+    std::fs::write(bench.cwd().join("AGENTS.md"), "notes of the first folder").unwrap();
+    let mut config = bench.config();
+    config.cwd = bench.home();
+    let mut other = Session::start(config).await;
+    other.agent.resume(&file.to_string_lossy()).await.unwrap();
+    assert_eq!(other.agent.snapshot().cwd, bench.cwd());
+    bench
+        .model
+        .push(Reply::tool("write", serde_json::json!({ "path": "here.txt", "content": "x" })))
+        .push(Reply::text("two"));
+    other.run("second").await;
+    assert!(bench.cwd().join("here.txt").exists());
+    assert!(bench.bodies().pop().unwrap()["system"].to_string().contains("notes of the first folder"));
+    // A folder that is gone is said, not ignored.
+    std::fs::remove_dir_all(bench.cwd()).unwrap();
+    other.agent.new_session().await.unwrap();
+    assert!(matches!(other.agent.resume(&file.to_string_lossy()).await, Err(OpError::MissingDirectory(_))));
+}
+
+#[tokio::test]
+async fn a_long_session_stays_quick() {
+    let bench = Bench::new().await;
+    bench.model.push(Reply::text("one"));
+    let mut session = bench.session().await;
+    session.run("first").await;
+    let file = session.agent.snapshot().session_file.unwrap();
+    session.agent.shutdown().await;
+    let mut text = std::fs::read_to_string(&file).unwrap();
+    let mut parent = text.lines().last().unwrap().split("\"id\":\"").nth(1).unwrap()[..8].to_owned();
+    for n in 0..5000 {
+        let id = format!("{n:08x}");
+        let words = "word ".repeat(400);
+        text.push_str(&format!(
+            r#"{{"type":"message","id":"{id}","parentId":"{parent}","timestamp":"2026-01-01T00:00:00.000Z","message":{{"role":"user","content":"{words}","timestamp":{n}}}}}"#
+        ));
+        text.push('\n');
+        parent = id;
+    }
+    std::fs::write(&file, text).unwrap();
+    let mut config = bench.config();
+    config.start = SessionStart::Open(file.to_string_lossy().into_owned());
+    let began = std::time::Instant::now();
+    let session = Session::start(config).await;
+    let opened = began.elapsed();
+    let began = std::time::Instant::now();
+    for _ in 0..20 {
+        session.agent.snapshot();
+    }
+    let snapshot = began.elapsed() / 20;
+    assert_eq!(session.agent.messages().len(), 5002);
+    assert!(opened.as_secs() < 20 && snapshot.as_millis() < 500, "{opened:?} {snapshot:?}");
+}

@@ -89,3 +89,14 @@ async fn another_model_takes_over_when_the_first_is_used_up() {
     assert_eq!(session.agent.snapshot().model.unwrap().provider, "chat");
     assert_eq!(session.agent.last_assistant_text().as_deref(), Some("from the other"));
 }
+
+#[tokio::test]
+async fn a_provider_that_falls_silent_counts_as_dead() {
+    let bench = Bench::new().await;
+    bench.settings(json!({ "httpIdleTimeoutMs": 100 }));
+    bench.model.push(Reply::steps([Step::Text("half".into()), Step::Wait("never".into())])).push(Reply::text("whole"));
+    let mut session = bench.session().await;
+    let (seen, outcome) = session.run("go").await;
+    assert_eq!((retries(&seen).len(), outcome), (2, Outcome::Completed));
+    assert_eq!(session.agent.last_assistant_text().as_deref(), Some("whole"));
+}

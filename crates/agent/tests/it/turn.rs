@@ -247,3 +247,34 @@ async fn todos_and_the_name_are_state_that_everybody_sees() {
     assert!(bench.bodies()[0].to_string().contains("set_session_name together"), "the first turn asks for a name");
     assert!(!bench.bodies()[1].to_string().contains("set_session_name together"));
 }
+
+#[tokio::test]
+async fn the_end_of_a_background_command_is_told_and_starts_a_turn() {
+    let bench = Bench::new().await;
+    let command = json!({ "command": "while [ ! -e stop ]; do sleep 0.02; done; echo the end", "title": "wait", "run_in_background": true });
+    bench.model.push(Reply::tool("bash", command)).push(Reply::text("waiting")).push(Reply::text("it ended"));
+    let mut session = bench.session().await;
+    session.run("go").await;
+    assert_eq!(session.agent.snapshot().background_shells, 1);
+    write(&bench.cwd(), "stop", "");
+    session.settled().await;
+    let spoken = spoken(&session.agent.messages());
+    assert!(
+        spoken[spoken.len() - 2].starts_with("custom: Background command")
+            && spoken[spoken.len() - 2].contains("the end")
+    );
+    assert_eq!(spoken.last().unwrap(), "assistant: it ended");
+    assert_eq!(session.agent.snapshot().background_shells, 0);
+}
+
+#[tokio::test]
+async fn a_command_of_the_user_joins_the_conversation_unless_it_is_excluded() {
+    let bench = Bench::new().await;
+    let mut session = bench.session().await;
+    session.agent.user_bash("echo visible", false).await.unwrap();
+    session.agent.user_bash("echo hidden", true).await.unwrap();
+    bench.model.push(Reply::text("ok"));
+    session.run("go").await;
+    let body = bench.bodies()[0]["messages"].to_string();
+    assert!(body.contains("visible") && !body.contains("hidden"), "{body}");
+}
