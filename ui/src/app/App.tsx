@@ -40,6 +40,8 @@ export function App() {
 function screen(status: ReturnType<typeof auth.getState>["status"], route: Route) {
   if (status === "checking") return <Quiet />;
   if (status === "in") return <Workspace />;
+  // The address stays: it is where to go once there is somebody to ask.
+  if (status === "unreachable") return <AuthScreen mode={route.name === "sign-up" ? "sign-up" : "sign-in"} />;
   if (route.name !== "sign-in" && route.name !== "sign-up") return <Quiet />;
   return <AuthScreen mode={route.name} />;
 }

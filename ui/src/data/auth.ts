@@ -32,10 +32,15 @@ export function whenPersonChanges(handler: () => Promise<void>): void {
   onOtherPerson = handler;
 }
 
+/** Who used this browser last. */
+function remembered(): Person | undefined {
+  return load("person", decodePerson);
+}
+
 async function enter(person: Person): Promise<void> {
-  const last = load("person", (value) => (typeof value === "string" ? value : undefined));
-  if (last !== undefined && last !== person.id) await onOtherPerson();
-  save("person", person.id);
+  const last = remembered();
+  if (last !== undefined && last.id !== person.id) await onOtherPerson();
+  save("person", person);
   auth.setState({ status: "in", person, expired: false });
 }
 
@@ -47,7 +52,12 @@ export async function checkSession(): Promise<void> {
     else auth.setState({ status: "out", person: undefined });
   } catch (error) {
     if (error instanceof ApiError && !error.unreachable && error.status < 500) auth.setState({ status: "out", person: undefined });
-    else if (auth.getState().status !== "in") auth.setState({ status: "unreachable" });
+    else if (auth.getState().status !== "in") {
+      // Nobody to ask: whoever was here last finds the last content and their drafts. The sockets ask again, and a login
+      // that is over then is asked for over it.
+      const last = remembered();
+      auth.setState(last ? { status: "in", person: last } : { status: "unreachable" });
+    }
   }
 }
 

@@ -151,6 +151,7 @@ export function applyPinned(pins: readonly PersistedSession[]): void {
   }
   for (const [id, row] of sessions) if (!row.live && !row.pinned) sessions.delete(id);
   hub.setState({ sessions });
+  saveList();
 }
 
 export function applyAdded(value: unknown): void {
@@ -285,7 +286,7 @@ const LIST_KEEP = 60;
 function saveList(): void {
   save(
     "list",
-    [...hub.getState().sessions.values()].slice(0, LIST_KEEP).map((row) => ({ ...row.info, isActive: false, isPinned: row.pinned })),
+    [...hub.getState().sessions.values()].slice(0, LIST_KEEP).map(({ info: { presence: _presence, lights: _lights, ...info }, pinned }) => ({ ...info, isActive: false, isPinned: pinned })),
   );
 }
 

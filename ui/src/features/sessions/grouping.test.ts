@@ -23,7 +23,7 @@ function row(id: string, more: Partial<SessionRow> & { cwd?: string; parent?: st
 }
 
 function list(rows: SessionRow[], more: Partial<ListInput> = {}) {
-  return groupSessions({ rows, decisions: [], unread: new Set(), grouping: "project", query: "", filter: "all", unfolded: new Set(), now: NOW, ...more });
+  return groupSessions({ rows, decisions: [], unread: new Set(), grouping: "project", query: "", filter: "all", unfolded: new Set(), now: NOW, doubt: false, ...more });
 }
 const shape = (groups: ReturnType<typeof list>) => groups.map((group) => [group.title, group.entries.map((entry) => entry.id)]);
 
@@ -38,6 +38,14 @@ describe("the session list", () => {
       ["app", ["c"]],
     ]);
     expect(groups[0]?.entries[0]?.reason).toBe("Question");
+  });
+
+  it("does not claim that something runs when the list is old", () => {
+    const groups = list([row("a", { active: true }), row("b", { live: false, pinned: true })], { doubt: true });
+    expect(groups.flatMap((group) => group.entries.map((entry) => [entry.id, entry.status]))).toEqual([
+      ["b", "ended"],
+      ["a", "lost"],
+    ]);
   });
 
   it("counts worktrees to their repository", () => {

@@ -37,6 +37,8 @@ export interface ListInput {
   /** Parents whose children are shown. */
   unfolded: ReadonlySet<string>;
   now: number;
+  /** The list is what an earlier connection said: nobody can tell what runs now. */
+  doubt: boolean;
 }
 
 export type Filter = "all" | "needs" | "running" | "unread";
@@ -84,7 +86,7 @@ export function groupSessions(input: ListInput): Group[] {
     const unread = input.unread.has(row.id);
     const status = statusOf({
       live: row.live,
-      presence: row.info.presence,
+      presence: input.doubt && row.live ? "reconnecting" : row.info.presence,
       isActive: row.info.isActive,
       heardAt: row.heardAt,
       meta: row.meta,

@@ -5,7 +5,11 @@ import { usePref } from "@/data/prefs";
 import { load, save } from "@/data/storage";
 import { unreadStore } from "@/data/unread";
 import { minuteTicker } from "@/net/clock";
+import { connection } from "@/net/connection";
 import { groupSessions, type Entry, type Filter, type Group } from "./grouping";
+
+/** An interruption this long makes what the list says doubtful, ms. */
+const DOUBT_AFTER_MS = 15_000;
 
 /** Stored set of strings: what is folded, what is unfolded. */
 function useStoredSet(key: string): [ReadonlySet<string>, (value: string) => void] {
@@ -37,13 +41,16 @@ export function useList(query: string, filter: Filter, frozen: boolean): List {
   const unread = useStore(unreadStore, (state) => state.ids);
   const grouping = usePref("grouping");
   const now = useSyncExternalStore(minuteTicker.subscribe, minuteTicker.get);
+  const connected = useStore(hub, (state) => state.phase === "ready");
+  const since = useStore(connection, (state) => state.since);
+  const doubt = !connected && Date.now() - since > DOUBT_AFTER_MS;
   const [unfolded, toggleRow] = useStoredSet("unfolded");
   const [folded, toggleGroup] = useStoredSet("folded");
 
   const kept = useRef(new Map<string, Entry>());
   const wanted = useMemo(
-    () => keepEntries(kept.current, groupSessions({ rows: [...sessions.values()], decisions, unread, grouping, query, filter, unfolded, now })),
-    [sessions, decisions, unread, grouping, query, filter, unfolded, now],
+    () => keepEntries(kept.current, groupSessions({ rows: [...sessions.values()], decisions, unread, grouping, query, filter, unfolded, now, doubt })),
+    [sessions, decisions, unread, grouping, query, filter, unfolded, now, doubt],
   );
   // What the person asked for (folding, searching) is theirs to move; only the feed must hold still.
   const asked = `${query}\n${filter}\n${grouping}\n${[...unfolded].join()}`;

@@ -207,4 +207,5 @@ io.of("/terminal").on("connection", (socket) => {
   socket.on("kill_terminal", () => buffers.get(terminalId)?.child.kill("SIGHUP"));
 });
 
+process.on("uncaughtException", (error) => console.error(error));
 http.listen(port, "127.0.0.1", () => console.log(`session relay on http://127.0.0.1:${port}`));
