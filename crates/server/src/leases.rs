@@ -89,10 +89,10 @@ pub async fn recover(app: &App) -> Result<(), LiveError> {
     match app.db.sessions().unfinished().await {
         Ok(rows) => {
             for row in rows {
-                if sessions.get(&row.id.as_str().into()).await?.is_none() {
-                    if let Err(error) = app.db.sessions().end(&row.id, &row.life, app.clock.now_ms()).await {
-                        log_db(&error, "end a session that left no record");
-                    }
+                if sessions.get(&row.id.as_str().into()).await?.is_none()
+                    && let Err(error) = app.db.sessions().end(&row.id, &row.life, app.clock.now_ms()).await
+                {
+                    log_db(&error, "end a session that left no record");
                 }
             }
         }
@@ -120,6 +120,10 @@ async fn graces(app: App) {
     let now = app.clock.now_ms();
     match app.live.stores.sessions.all().await {
         Ok(records) => {
+            for word in ["online", "reconnecting", "offline"] {
+                let count = records.iter().filter(|record| record.presence.word() == word).count();
+                app.metrics.gauge("pizzapi_sessions", &[("presence", word)]).set(count as f64);
+            }
             for record in records {
                 let mut due = record.presence.at(now);
                 // Its connection went without a word (its task died): the same as a broken one.

@@ -31,7 +31,7 @@ const GROUP_JOBS: usize = 1024;
 /// Same, in time: a group is written at the latest this long after its first job.
 const GROUP_WAIT: Duration = Duration::from_millis(5);
 /// Under [`Durability::Process`] written files are synced this long after the first write.
-const SYNC_EVERY: Duration = Duration::from_millis(25);
+const SYNC_EVERY: Duration = Duration::from_millis(5);
 /// Files kept open for writing.
 const OPEN_FILES: usize = 256;
 
@@ -162,9 +162,11 @@ impl Logs {
 
     /// Write and sync what waits, then end the thread.
     pub async fn close(&self) {
-        if self.inner.jobs.send(Job::Close).await.is_ok()
-            && let Some(thread) = self.inner.thread.lock().take()
-        {
+        if self.inner.jobs.send(Job::Close).await.is_err() {
+            return;
+        }
+        let thread = self.inner.thread.lock().take();
+        if let Some(thread) = thread {
             let joined = tokio::task::spawn_blocking(move || thread.join());
             if !matches!(joined.await, Ok(Ok(()))) {
                 tracing::error!("the session log thread panicked");
@@ -412,13 +414,12 @@ impl Writer {
         let batch = batches.entry(session).or_default();
         let at = now();
         let begin = batch.entries.len();
-        let mut next = batch.entries.last().map_or(open.head, |entry| entry.seq) + 1;
-        for NewEntry { source_seq, kind, payload } in entries {
-            let entry = Arc::new(Entry { seq: next, epoch, at, source_seq, kind, payload });
-            batch.starts.push((next, batch.bytes.len() as u64));
+        let next = batch.entries.last().map_or(open.head, |entry| entry.seq) + 1;
+        for (seq, NewEntry { source_seq, kind, payload }) in (next..).zip(entries) {
+            let entry = Arc::new(Entry { seq, epoch, at, source_seq, kind, payload });
+            batch.starts.push((seq, batch.bytes.len() as u64));
             record::encode_entry(&mut batch.bytes, &entry);
             batch.entries.push(entry);
-            next += 1;
         }
         batch.replies.push((reply, begin..batch.entries.len()));
     }

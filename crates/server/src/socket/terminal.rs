@@ -51,10 +51,14 @@ struct Screen {
     pages: HashMap<Sid, Page>,
     is_ready: bool,
     is_paused: bool,
+    /// What the program was told last.
+    size: Option<(u16, u16)>,
 }
 
 struct Page {
     out: Outbox,
+    /// Columns and rows it can show.
+    size: Option<(u16, u16)>,
     /// Output that waits for room in its socket.
     backlog: VecDeque<u8>,
     is_draining: bool,
@@ -130,7 +134,26 @@ impl Screens {
         if screen.is_ready {
             out.emit::<from_server::TerminalReady>(&TerminalRef { terminal_id: id.clone() });
         }
-        screen.pages.insert(out.id(), Page { out: out.clone(), backlog: VecDeque::new(), is_draining: false });
+        screen.pages.insert(out.id(), Page { out: out.clone(), size: None, backlog: VecDeque::new(), is_draining: false });
+    }
+
+    /// A page can show this much; the program is told so.
+    fn resized(&self, id: &TerminalId, page: Sid, size: (u16, u16)) {
+        let screen = self.screen(id);
+        let mut screen = screen.lock();
+        screen.size = Some(size);
+        if let Some(page) = screen.pages.get_mut(&page) {
+            page.size = Some(size);
+        }
+    }
+
+    /// Whoever types sees it as large as their page: the size to tell the program, when it is another than now.
+    fn typing(&self, id: &TerminalId, page: Sid) -> Option<(u16, u16)> {
+        let screen = self.screen(id);
+        let mut screen = screen.lock();
+        let size = screen.pages.get(&page)?.size.filter(|size| screen.size != Some(*size))?;
+        screen.size = Some(size);
+        Some(size)
     }
 
     fn detach(&self, id: &TerminalId, page: Sid) {
@@ -203,6 +226,10 @@ pub async fn run(app: App, mut conn: Conn<FromClient, TerminalAuth>) {
         let Arrived::Event(event) = arrived else { continue };
         match event {
             FromClient::TerminalInput(ViewerTerminalInput { data, .. }) => {
+                if let Some((cols, rows)) = app.live.terminals.typing(&id, conn.out.id()) {
+                    let body = TerminalResize { terminal_id: id.clone(), cols, rows };
+                    nudge_runner::<to_runner::TerminalResize>(&app, &record.runner_id, &body);
+                }
                 let body = TerminalInput { terminal_id: id.clone(), data };
                 if !nudge_runner::<to_runner::TerminalInput>(&app, &record.runner_id, &body) {
                     say(&conn.out, &id, "Runner is offline");
@@ -244,6 +271,7 @@ async fn resize(app: &App, out: &Outbox, record: &TerminalRecord, event: ViewerT
         _ => default,
     };
     let (cols, rows) = (size(event.cols, record.cols, 80), size(event.rows, record.rows, 24));
+    app.live.terminals.resized(id, out.id(), (cols, rows));
     // The first one starts it, whoever sends it.
     match app.live.stores.terminals.claim_spawn(id, cols, rows).await {
         Ok(Some(terminal)) => {

@@ -13,7 +13,7 @@ use pizzapi_protocol::relay::{
 use pizzapi_protocol::runner::reasons;
 use pizzapi_protocol::viewer::{TriggerDelivered, TriggerStatusUpdate};
 use pizzapi_protocol::{
-    DeliverAs, ErrorEvent, Exec, OkReply, Open, RawJson, SessionId, TriggerDirection, TriggerHistoryEntry, TriggerHistoryResponse, TriggerId,
+    CommandKind, DeliverAs, ErrorEvent, Exec, OkReply, Open, RawJson, SessionId, Trigger, TriggerDirection, TriggerHistoryEntry, TriggerHistoryResponse, TriggerId,
     UserId,
 };
 
@@ -21,7 +21,7 @@ use super::{End, end_session};
 use crate::app::App;
 use crate::outbox::{CallError, Outbox};
 use crate::route::{nudge_runner, tell_session};
-use crate::socket::{log_db, log_store};
+use crate::socket::{commands, log_db, log_store};
 use crate::store::session::{Link, LinkState};
 use crate::store::{SessionRecord, StoreError};
 
@@ -175,8 +175,7 @@ async fn trigger(app: &App, sender: &Sender, event: SendTrigger) -> Result<(), S
     if target.is_empty() || trigger.trigger_id.is_empty() {
         return Err(sender.error("session_trigger requires trigger with targetSessionId and triggerId"));
     }
-    let known = app.live.stores.sessions.get(&target).await.map_err(internal)?;
-    let Some(record) = known.filter(|_| app.live.routes.relay(&target).is_some()) else {
+    let Some(record) = app.live.stores.sessions.get(&target).await.map_err(internal)? else {
         let error = format!("Target session {target} is not connected");
         return Err(sender.message_error(&target, Some(&trigger.trigger_id), &error));
     };
@@ -209,13 +208,31 @@ async fn trigger(app: &App, sender: &Sender, event: SendTrigger) -> Result<(), S
         response: None,
         state: None,
     };
-    if !tell_session::<from_server::SessionTrigger>(app, &target, &SessionTrigger { trigger }) {
-        let error = "Failed to deliver trigger to target session";
-        return Err(sender.message_error(&target, Some(&entry.trigger_id), error));
+    if app.live.routes.relay(&target).is_some() {
+        if !tell_session::<from_server::SessionTrigger>(app, &target, &SessionTrigger { trigger }) {
+            let error = "Failed to deliver trigger to target session";
+            return Err(sender.message_error(&target, Some(&entry.trigger_id), error));
+        }
+    } else if let Err(error) = queue(app, &record, &sender.user, trigger).await {
+        return Err(sender.message_error(&target, Some(&entry.trigger_id), &error));
     }
     remember(app, &target, &entry).await;
     delivered(app, &target, entry.trigger_id);
     Ok(())
+}
+
+/// The target is away but expected back: what happened waits for it.
+async fn queue(app: &App, record: &SessionRecord, user: &UserId, trigger: Trigger) -> Result<(), String> {
+    let author = commands::Author { user: user.clone(), device: None };
+    let body = RawJson::new(&trigger).map_err(|error| error.to_string())?;
+    let command = commands::NewCommand {
+        id: Some(trigger.trigger_id.as_str().into()),
+        ..commands::NewCommand::new(record, CommandKind::Trigger, body, author)
+    };
+    match commands::submit(app, command).await {
+        commands::Verdict::Accepted { .. } => Ok(()),
+        commands::Verdict::Refused { message, .. } => Err(message),
+    }
 }
 
 async fn response(app: &App, sender: &Sender, event: SendTriggerResponse) -> Result<(), String> {

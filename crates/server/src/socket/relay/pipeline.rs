@@ -465,7 +465,8 @@ fn clone(entries: &[NewEntry]) -> Vec<NewEntry> {
         .collect()
 }
 
-fn discontinuity(reason: &str) -> NewEntry {
+/// An entry that says: something is missing here.
+pub fn discontinuity(reason: &str) -> NewEntry {
     let payload = RawJson::from(serde_json::json!({"type": "discontinuity", "reason": reason}));
     NewEntry { source_seq: 0, kind: EntryKind::Discontinuity, payload }
 }

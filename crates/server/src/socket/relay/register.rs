@@ -165,6 +165,11 @@ async fn welcome(
         room.end_streams(|key| key == "heartbeat" || key == "capabilities");
     }
 
+    let resume = event.resume.clone().filter(|offer| offer.epoch.0 == claimed.earlier.0 && offer.epoch.0 > 0);
+    if resume.is_none() && claimed.life != Life::New {
+        // What happened meanwhile is known to nobody: until the session sends its whole state, no viewer is told it has everything.
+        unknown_past(app, &record, event.resume.is_some()).await;
+    }
     announce(app, &claimed, &record).await;
     let is_same_process = event.resume.is_some();
     let token = random_hex();
@@ -180,10 +185,7 @@ async fn welcome(
         supports_session_trigger_ack: true,
         was_delinked: claimed.was_delinked.then_some(true),
         epoch: Some(Epoch(record.epoch)),
-        resume: event.resume.filter(|offer| offer.epoch.0 == claimed.earlier.0 && offer.epoch.0 > 0).map(|offer| ResumeAnswer {
-            epoch: offer.epoch,
-            stored_seq: claimed.earlier.1,
-        }),
+        resume: resume.map(|offer| ResumeAnswer { epoch: offer.epoch, stored_seq: claimed.earlier.1 }),
         requested_session_id: event.session_id.clone().filter(|wanted| !wanted.is_empty() && *wanted != session),
         warning: (event.session_id.as_ref().is_some_and(|wanted| !wanted.is_empty() && *wanted != session))
             .then(|| "the session id belongs to another account; a new one was given out".to_owned()),
@@ -192,7 +194,7 @@ async fn welcome(
     preferences(app, conn).await;
     spawn::registered(app, &record);
     commands::session_returned(app, &handle, is_same_process).await;
-    if claimed.life == Life::TakenOver && !handle.capabilities.decisions.is_some_and(|version| version >= 1) {
+    if claimed.life == Life::TakenOver && handle.capabilities.decisions.is_none_or(|version| version < 1) {
         let (orders, epoch) = (orders.clone(), record.epoch);
         app.tasks.spawn("confirm-prompts", async move {
             tokio::time::sleep(CONFIRM_PROMPTS).await;
@@ -219,6 +221,20 @@ async fn welcome(
         asked_at: now,
         refused: false,
         session,
+    }
+}
+
+/// The writer cannot be continued from where the log stands.
+async fn unknown_past(app: &App, record: &SessionRecord, expected_more: bool) {
+    if let Err(error) = app.live.stores.sessions.set_needs_snapshot(&record.session_id, record.epoch).await {
+        crate::socket::log_store(&error, "note that a session's log may have a gap");
+    }
+    if expected_more {
+        let id = Arc::from(record.session_id.as_str());
+        let gap = super::pipeline::discontinuity("the log does not know what the session sent before");
+        if let Err(error) = app.live.logs.append(&id, record.epoch, vec![gap]).await {
+            tracing::error!(session.id = %record.session_id, %error, "failed to mark a gap");
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pizzapi_protocol::runner::{FromClient, RegisterRunner, RunnerRegistered, TriggerSubscriptionsSnapshot, from_server};
 use pizzapi_protocol::runner_info::normalize_roots;
-use pizzapi_protocol::{ErrorEvent, ExistingSession, PeerCapabilities, RunnerAuth, RunnerId, TriggerSubscriptionEntry};
+use pizzapi_protocol::{Empty, ErrorEvent, ExistingSession, PeerCapabilities, RunnerAuth, RunnerId, TriggerSubscriptionEntry};
 
 use super::{Conn, remember, sessions_of, terminals};
 use crate::app::App;
@@ -87,8 +87,10 @@ pub async fn handle(app: &App, conn: &Conn<FromClient, RunnerAuth>, event: Regis
         capabilities: Some(PeerCapabilities::ALL),
     });
     subscriptions(app, &handle).await;
-    if let Some(held) = &event.terminals {
-        terminals::reconcile(app, &handle, held).await;
+    match &event.terminals {
+        Some(held) => terminals::reconcile(app, &handle, held).await,
+        // Published runners do not say; they are asked.
+        None => conn.out.emit::<from_server::ListTerminals>(&Empty {}),
     }
     if was_known { runners::updated(app, &record).await } else { runners::added(app, &record).await }
     Some(handle)

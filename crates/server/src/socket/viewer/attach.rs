@@ -103,6 +103,8 @@ struct Pump {
     next_stream: Instant,
     /// Positions that were skipped with a snapshot instead of being sent.
     skipped: Option<(u64, u64)>,
+    /// The log said that something is missing, and no whole state came since.
+    has_gap: bool,
 }
 
 /// An envelope whose body is not copied on its way.
@@ -183,6 +185,7 @@ async fn attach(viewer: &Viewer, wanted: Wanted, visible: Option<bool>, mut asks
         next_stream: Instant::now(),
         cursor: 0,
         skipped: None,
+        has_gap: false,
         room,
     };
     if record.is_ended() {
@@ -277,14 +280,21 @@ impl Pump {
     /// Bring the viewer up to date. Exactly one closing message is sent, here or by whoever gets the error.
     async fn hydrate(&mut self, record: &Arc<SessionRecord>, wanted: &Wanted) -> Result<(), Stop> {
         let began = Instant::now();
-        let plan = self.plan(wanted.has);
+        let plan = self.plan(self.credible(wanted));
         self.connected(record, plan, wanted);
         runner::services::announce_to(self.app(), &self.viewer.out, record, self.generation).await;
         self.open_commands().await;
-        let via = self.content(record, plan, wanted.has).await?;
+        let via = self.content(record, plan, self.credible(wanted)).await?;
         self.newest_of_each_stream().await?;
-        self.hydrated(record, via, began);
+        let now = self.app().live.stores.sessions.get(&self.session).await?;
+        self.hydrated(now.as_ref().unwrap_or(record), via, began);
         Ok(())
+    }
+
+    /// A position of a later life than the log knows belongs to a log that is gone: nothing follows from it.
+    fn credible(&self, wanted: &Wanted) -> Option<Seq> {
+        let known = self.room.feed.head().epoch;
+        wanted.has.filter(|_| wanted.epoch.is_none_or(|epoch| epoch.0 <= known))
     }
 
     fn plan(&self, has: Option<Seq>) -> Plan {
@@ -438,10 +448,10 @@ impl Pump {
         let mut stirred = self.room.stirred();
         let mut received = 0;
         loop {
-            if let Some(at) = self.room.feed.snapshot().filter(|at| before.is_none_or(|before| *at > before)) {
-                if self.snapshot(record, at, true).await? {
-                    return Ok(HydratedVia::Recovery);
-                }
+            if let Some(at) = self.room.feed.snapshot().filter(|at| before.is_none_or(|before| *at > before))
+                && self.snapshot(record, at, true).await?
+            {
+                return Ok(HydratedVia::Recovery);
             }
             if let Some((so_far, total)) = self.room.assembling().filter(|(so_far, _)| *so_far > received) {
                 // It is on its way, in pieces.
@@ -522,6 +532,12 @@ impl Pump {
         let frame = Frame { replay: flags, delta_replay: flags, ..self.frame(event, Some(entry.seq), epoch) };
         self.send(&frame).await?;
         self.cursor = entry.seq;
+        match entry.kind {
+            EntryKind::Discontinuity => self.has_gap = true,
+            // What was missing is in it: say so, instead of going on as if nothing had happened.
+            EntryKind::Snapshot if std::mem::take(&mut self.has_gap) && !replay => self.hydrated_again(HydratedVia::Snapshot),
+            EntryKind::Snapshot | EntryKind::Event => {}
+        }
         Ok(())
     }
 
@@ -539,7 +555,7 @@ impl Pump {
         let metrics = &self.app().metrics;
         metrics.count("pizzapi_hydrations_total", &[("via", via.as_str())]);
         metrics.histogram("pizzapi_hydration_seconds", &[]).record(began.elapsed().as_secs_f64());
-        let gap = record.needs_snapshot && via != HydratedVia::Recovery;
+        let gap = (record.needs_snapshot && via != HydratedVia::Recovery) || self.has_gap;
         self.viewer.out.emit::<from_server::Hydrated>(&Hydrated {
             session_id: self.session.clone(),
             generation: self.generation,
@@ -695,7 +711,7 @@ impl Pump {
             return Ok(());
         }
         let app = self.app().clone();
-        let Some(record) = app.live.stores.sessions.get(&self.session).await? else { return Ok(()) };
+        let Some(record) = owned(&app, &self.viewer.user, &self.session).await? else { return Ok(()) };
         // Never backwards: what it has stays.
         let plan = self.plan(has);
         let via = self.content(&record, plan, has).await?;
@@ -707,7 +723,7 @@ impl Pump {
     /// A session that is over: its last state, then nothing more to come.
     async fn replay_ended(&mut self, record: &Arc<SessionRecord>, wanted: &Wanted) -> Result<(), Stop> {
         let began = Instant::now();
-        let plan = self.plan(if wanted.is_handshake { None } else { wanted.has });
+        let plan = self.plan(self.credible(wanted).filter(|_| !wanted.is_handshake));
         if plan == Plan::Ask && wanted.is_handshake {
             self.viewer.out.emit::<from_server::Error>(&ErrorEvent::new("Session snapshot not available"));
             self.viewer.out.disconnect();

@@ -37,6 +37,37 @@ async fn an_unknown_past_is_not_pretended_to_be_known() {
 }
 
 #[tokio::test]
+async fn a_log_with_a_hole_is_not_called_complete_before_a_whole_state_came() {
+    let server = TestServer::start().await;
+    let ana = server.user("ana").await;
+    let url = server.running.url();
+    let mut agent = ana.modern_agent("s1").await;
+    agent.snapshot(&["hello"]).await;
+    let mut tab = ana.tab().await;
+    tab.open(&agent.session, None).await;
+    drop(agent);
+    // It believes in a past that this log does not know.
+    let mut agent = Agent::register(&url, &ana.key, "s1", resuming(9, 5)).await;
+    assert!(agent.registered.resume.is_none());
+    agent.say("after").await;
+    let mut other = ana.tab().await;
+    let (_, hydrated) = other.open(&agent.session, Some(Position::new(2, 3))).await;
+    assert!(!hydrated.complete);
+    agent.snapshot(&["hello", "lost", "after"]).await;
+    let (_, hydrated) = other.open(&agent.session, None).await;
+    assert!(hydrated.complete);
+    // The viewer that stayed is told that it was brought up to date again.
+    let again = tab
+        .peer
+        .find("hydrated again", |event| match event {
+            pizzapi_protocol::viewer::FromServer::Hydrated(hydrated) => Some(hydrated),
+            _ => None,
+        })
+        .await;
+    assert_eq!((again.via, again.complete), (HydratedVia::Snapshot, true));
+}
+
+#[tokio::test]
 async fn everything_survives_a_restart_of_the_server() {
     let server = TestServer::start().await;
     let ana = server.user("ana").await;
