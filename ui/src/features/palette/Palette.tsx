@@ -1,6 +1,6 @@
 import { Command } from "cmdk";
 import { Dialog } from "radix-ui";
-import { Bell, FilePlus, Folder, History, House, KeyRound, Keyboard, Laptop, Link2, LogOut, Moon, Palette as Paint, Pin, Plus, Square, Sun, User, Webhook, type LucideIcon } from "lucide-react";
+import { FilePlus, Folder, History, House, KeyRound, Laptop, Link2, LogOut, Moon, Palette as Paint, Pin, Plus, Settings, Square, Sun, Webhook, type LucideIcon } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import { useStore } from "zustand";
 import { spell } from "@/app/hotkeys";
@@ -86,11 +86,11 @@ export function Palette({ onClose }: { onClose: () => void }) {
                     <Item icon={History} keys="Mod+Shift+H" onSelect={() => go(to.history())} text="History" />
                     <Item icon={Laptop} onSelect={() => go(to.runners())} text="Machines" />
                     <Item icon={Webhook} onSelect={() => go(to.automations())} text="Automations" />
-                    <Item icon={User} onSelect={() => go(to.settings("account"))} text="Account" />
+                    <Item icon={Settings} onSelect={() => go(to.settings("account"))} text="Account" />
                     <Item icon={Paint} onSelect={() => go(to.settings("appearance"))} text="Appearance" />
-                    <Item icon={Bell} onSelect={() => go(to.settings("notifications"))} text="Notifications" />
+                    <Item icon={Settings} onSelect={() => go(to.settings("notifications"))} text="Notifications" />
                     <Item icon={KeyRound} onSelect={() => go(to.settings("keys"))} text="Keys" />
-                    <Item icon={Keyboard} onSelect={() => go(to.settings("shortcuts"))} text="Keyboard shortcuts" />
+                    <Item icon={Settings} onSelect={() => go(to.settings("shortcuts"))} text="Keyboard shortcuts" />
                   </Command.Group>
                   {list.length > 0 && (
                     <Command.Group heading="Machines">
