@@ -41,6 +41,8 @@ pub enum Effect {
     NewSession,
     Resume(String),
     Fork(String),
+    /// Go on from another place of this conversation.
+    MoveTo(String),
     RenameCurrent(String),
     RenameSession { path: String, name: String },
     DeleteSession(String),
@@ -61,6 +63,7 @@ pub enum Effect {
     RefreshModels,
     LoadSessions { all: bool },
     LoadForkPoints,
+    LoadTree,
     LoadProviders { logout: bool },
 
     /// The terminal and this program.

@@ -59,6 +59,7 @@ pub struct StateView {
     pub context_tokens: Option<u64>,
     pub plan_mode: bool,
     pub background_shells: usize,
+    pub subagents: usize,
     pub yolo: bool,
     pub demo: bool,
     pub todos: Vec<MetaTodoItem>,

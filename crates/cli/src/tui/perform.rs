@@ -130,7 +130,8 @@ impl Performer {
         match host {
             HostCommand::PickModel => run("/model"),
             HostCommand::PickSession => run("/resume"),
-            HostCommand::PickFork | HostCommand::PickTree => run("/fork"),
+            HostCommand::PickFork => run("/fork"),
+            HostCommand::PickTree => run("/tree"),
             HostCommand::Login(Some(provider)) => run(&format!("/login {provider}")),
             HostCommand::Login(None) => run("/login"),
             HostCommand::Hotkeys => run("/help"),
@@ -163,7 +164,7 @@ impl Performer {
                 let texts = agent.take_queue().await.into_iter().map(|message| message.text).collect();
                 self.send(AppEvent::Loaded(Loaded::Queued(texts)));
             }
-            Effect::SetModel { provider, id } => match agent.set_model(&provider, &id).await {
+            Effect::SetModel { provider, id } => match agent.set_model_now(&provider, &id).await {
                 Ok(model) => self.toast(Level::Success, format!("model: {}", model.name.unwrap_or(model.id))),
                 Err(error) => self.failed("the model stays", error),
             },
@@ -263,6 +264,15 @@ impl Performer {
                 items.reverse();
                 self.send(AppEvent::Loaded(Loaded::ForkPoints(items)));
             }
+            Effect::LoadTree => {
+                let items = super::tree::items(&agent.entries(), agent.leaf().as_deref());
+                self.send(AppEvent::Loaded(Loaded::ForkPoints(items)));
+            }
+            Effect::MoveTo(entry) => match agent.move_to(&entry).await {
+                Ok(Some(text)) => self.send(AppEvent::Loaded(Loaded::Draft(text))),
+                Ok(None) => {}
+                Err(error) => self.failed("the conversation stays where it is", error),
+            },
             Effect::LoadProviders { logout } => {
                 let items = if logout {
                     let stored = agent.registry().auth().stored_providers();
@@ -642,6 +652,7 @@ pub fn state_view(state: &AgentState) -> StateView {
         context_tokens: state.context.tokens,
         plan_mode: state.plan_mode,
         background_shells: state.background_shells,
+        subagents: state.subagents,
         yolo: state.yolo,
         demo: state.demo,
         todos: state.todos.clone(),

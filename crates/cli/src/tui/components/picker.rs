@@ -50,6 +50,7 @@ pub enum Purpose {
     Session,
     Thinking,
     Fork,
+    Tree,
     LoginProvider,
     /// Ways out of having no model.
     FirstModel,
@@ -156,6 +157,7 @@ impl Picker {
             Purpose::Session => Effect::Resume(value),
             Purpose::Thinking => Effect::SetThinking(value),
             Purpose::Fork => Effect::Fork(value),
+            Purpose::Tree => Effect::MoveTo(value),
             Purpose::LoginProvider => Effect::AskApiKey { provider: value },
             Purpose::Theme => Effect::SetTheme(value),
             Purpose::FirstModel => match value.split_once(':') {

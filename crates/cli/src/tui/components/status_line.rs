@@ -51,6 +51,7 @@ pub struct Status {
     pub safe_mode: bool,
     pub demo: bool,
     pub background_shells: usize,
+    pub subagents: usize,
     pub goal: Option<String>,
 }
 
@@ -155,6 +156,11 @@ fn figures(status: &Status, width: usize, now: u64, theme: &Theme) -> Line<'stat
         0 => {}
         1 => flag("1 bg shell".to_owned(), theme.warning()),
         more => flag(format!("{more} bg shells"), theme.warning()),
+    }
+    match status.subagents {
+        0 => {}
+        1 => flag("1 sub-agent".to_owned(), theme.info()),
+        more => flag(format!("{more} sub-agents"), theme.info()),
     }
     if let Some(goal) = &status.goal {
         flag(format!("goal: {}", text::truncate(goal, 24)), theme.accent());

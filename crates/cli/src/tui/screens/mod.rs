@@ -198,3 +198,64 @@ fn a_failed_answer_says_why_and_ends_the_run() {
     assert_eq!(tui.app.activity, Activity::Idle);
     assert!(tui.screen(60, 16).contains("✗ 401 invalid key"));
 }
+
+#[test]
+fn text_marked_with_the_mouse_is_copied_and_a_click_unfolds() {
+    use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+    let mut tui = TestTui::new();
+    conversation(&mut tui);
+    tui.screen(64, 20);
+    let mouse = |kind, column, row| {
+        AppEvent::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
+    };
+    tui.send(mouse(MouseEventKind::Down(MouseButton::Left), 3, 4));
+    tui.send(mouse(MouseEventKind::Drag(MouseButton::Left), 60, 6));
+    tui.screen(64, 20);
+    tui.send(mouse(MouseEventKind::Up(MouseButton::Left), 60, 6));
+    let copied = "I will run all tests:\n\n● $ cargo test                                   Run the tes";
+    assert_eq!(tui.effects(), [Effect::Copy(copied.into())]);
+    // A click on the thought shows it.
+    assert!(!tui.screen(64, 20).contains("Let me see."));
+    tui.send(mouse(MouseEventKind::Down(MouseButton::Left), 3, 2));
+    tui.send(mouse(MouseEventKind::Up(MouseButton::Left), 3, 2));
+    assert!(tui.screen(64, 20).contains("Let me see."));
+}
+
+/// A day's conversation: drawing must not depend on its length, nor streaming on what was said before.
+#[test]
+fn a_long_conversation_draws_as_fast_as_a_short_one() {
+    let mut tui = TestTui::new();
+    let answer = "## Heading\n\nSome **bold** text with `code` and more words to wrap at the edge.\n\n```rust\nfn main() {}\n```\n";
+    for index in 0..3_000 {
+        let user = json!({"role": "user", "content": format!("question {index}"), "timestamp": index * 2});
+        agent(&mut tui, json!({"type": "message_end", "message": user}));
+        let mut message = assistant(json!([{"type": "text", "text": answer}]), "stop");
+        message["timestamp"] = json!(index * 2 + 1);
+        agent(&mut tui, json!({"type": "message_end", "message": message}));
+    }
+    tui.screen(100, 40);
+    let start = std::time::Instant::now();
+    for _ in 0..50 {
+        tui.keys("pageup");
+        tui.screen(100, 40);
+    }
+    tui.screen(80, 40);
+    let pages = start.elapsed();
+    let mut text = String::new();
+    let start = std::time::Instant::now();
+    for index in 0..300 {
+        text.push_str(&format!("word{index} "));
+        if index % 20 == 0 {
+            text.push_str("\n\n- item\n\n```rust\nlet x = 1;\n```\n\n");
+        }
+        let mut message = assistant(json!([{"type": "text", "text": text}]), "pending");
+        message["timestamp"] = json!(100_000);
+        agent(&mut tui, json!({"type": "message_update", "message": message,
+            "assistantMessageEvent": {"type": "text_delta", "contentIndex": 0, "delta": "x"}}));
+        tui.keys("ctrl+end");
+        tui.screen(100, 40);
+    }
+    let stream = start.elapsed();
+    // Generous for an unoptimised build on a busy machine; a quadratic mistake takes minutes.
+    assert!(pages.as_secs() < 10 && stream.as_secs() < 20, "{pages:?} {stream:?}");
+}

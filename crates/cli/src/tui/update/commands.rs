@@ -30,6 +30,7 @@ const LOCAL: &[(&str, Option<&str>, &str)] = &[
     ("remote", Some("[reconnect|stop]"), "The link to the relay"),
     ("resume", Some("[name]"), "Open an earlier session"),
     ("session", None, "File, counts, tokens and cost of this session"),
+    ("tree", None, "Go to another place in this conversation"),
     ("theme", Some("[dark|light]"), "Colours"),
     ("thinking", Some("[level]"), "How much the model thinks"),
 ];
@@ -111,6 +112,10 @@ pub fn run(app: &mut App, text: &str) -> Option<Vec<Effect>> {
             None => choose_session(app),
         },
         "session" => vec![Effect::ShowStats],
+        "tree" => {
+            app.open_now(Box::new(Picker::loading(Purpose::Tree, "Places of this conversation")));
+            vec![Effect::LoadTree]
+        }
         "theme" => match given {
             Some(theme) => vec![Effect::SetTheme(theme)],
             None => {

@@ -468,6 +468,7 @@ fn on_state(app: &mut App, state: StateView) {
     status.context_tokens = state.context_tokens;
     status.plan_mode = state.plan_mode;
     status.background_shells = state.background_shells;
+    status.subagents = state.subagents;
     status.yolo = state.yolo;
     status.demo = state.demo;
     app.todos = state.todos;
