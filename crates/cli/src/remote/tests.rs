@@ -811,3 +811,30 @@ async fn a_child_tells_its_parent_when_it_is_done_and_asks_it() {
     assert_eq!(register["parentSessionId"], Value::Null, "{register}");
     assert!(register.get("parentSessionId").is_some());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_conversation_arrives_in_pieces_and_again_when_the_line_broke_between_them() {
+    let relay = Relay::start(Kind::Ours);
+    let session = Arc::new(FakeSession::default());
+    let long =
+        |n: usize| Message::User(UserMessage { id: None, request_id: None, content: "x".repeat(40_000).into(), timestamp: n as i64 });
+    *session.messages.lock() = (0..200).map(long).collect();
+    let fixture = Fixture::start_with(&relay, session);
+    let whole = |book: &Book| {
+        let pieces = book.frames.iter().filter(|(_, data)| data["event"]["type"] == "session_messages_chunk");
+        let pieces: Vec<_> = pieces.map(|(_, data)| data["event"].clone()).collect();
+        (pieces.last()?["final"] == true).then_some(pieces)
+    };
+    let pieces = relay.until("the last piece", whole).await;
+    let header = relay.event("session_active").await;
+    assert_eq!((&header["state"]["chunked"], &header["state"]["totalMessages"]), (&json!(true), &json!(200)));
+    let messages: usize = pieces.iter().filter_map(|piece| piece["messages"].as_array()).map(Vec::len).sum();
+    assert_eq!(messages, 200);
+    assert!(pieces.iter().all(|piece| piece["snapshotId"] == header["state"]["snapshotId"]));
+
+    // Nothing after the pieces was confirmed: nobody can know whether they arrived.
+    let relay = relay.restart(Kind::Ours);
+    relay.forget_frames();
+    relay.until("the last piece again", whole).await;
+    assert!(fixture.handle.registered(Duration::from_secs(10)).await);
+}
