@@ -170,7 +170,7 @@ export function parsePatch(patch: string): FileDiff[] {
     hunks = [];
   };
 
-  for (const line of patch.split("\n")) {
+  for (const line of patch.replace(/\n$/, "").split("\n")) {
     if (inHunk && (oldLeft > 0 || newLeft > 0 || line.startsWith("\\"))) {
       const pieces = [{ text: line.slice(1), changed: false }];
       if (line.startsWith("+")) {

@@ -26,7 +26,7 @@ export function Terminals({ place, trailing, autoStart = true }: { place: Place;
   return (
     <div className="flex min-h-0 flex-1 flex-col bg-sunken">
       <div className="flex h-9 shrink-0 items-center gap-0.5 border-b border-line pr-1 pl-2 pointer-coarse:h-12">
-        <div role="tablist" aria-label="Terminals" className="flex min-w-0 gap-0.5 overflow-x-auto [scrollbar-width:none]">
+        <div role="group" aria-label="Terminals" className="flex min-w-0 gap-0.5 overflow-x-auto [scrollbar-width:none]">
           {owner.tabs.map((tab) => (
             <Tab key={tab.id} tab={tab} active={tab.id === active?.id} onSelect={() => terminals.select(place.key, tab.id)} onRename={(title) => terminals.rename(place.key, tab.id, title)} onClose={() => void close(tab, true)} />
           ))}
@@ -98,12 +98,12 @@ function Tab({ tab, active, onSelect, onRename, onClose }: { tab: TerminalTab; a
           }}
         />
       ) : (
-        <button type="button" role="tab" aria-selected={active} className="flex h-full items-center gap-1.5 pr-1 pl-2" onClick={onSelect} onDoubleClick={() => setEditing(true)}>
+        <button type="button" aria-pressed={active} className="flex h-full items-center gap-1.5 pr-1 pl-2" onClick={onSelect} onDoubleClick={() => setEditing(true)}>
           <Icon icon={SquareTerminal} size={14} className="text-text-3" />
           {tab.title}
         </button>
       )}
-      <button type="button" aria-label={`Close ${tab.title}`} className="mr-1 flex size-5 items-center justify-center rounded-[4px] text-text-3 hover:bg-press hover:text-text pointer-coarse:size-9" onClick={onClose}>
+      <button type="button" aria-label={`Close ${tab.title}`} className="mr-0.5 flex size-6 items-center justify-center rounded-[4px] text-text-3 hover:bg-press hover:text-text pointer-coarse:size-9" onClick={onClose}>
         <Icon icon={X} size={12} />
       </button>
     </div>

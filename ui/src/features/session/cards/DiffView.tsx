@@ -26,7 +26,7 @@ export const DiffView = memo(function DiffView({ diff, path, maySplit = false, o
   const total = diff.hunks.reduce((sum, hunk) => sum + hunk.lines.length, 0);
   let left = all ? Infinity : MOUNT;
   return (
-    <div className="diff" data-split={split || undefined} data-plain={(diff.removed === 0 && diff.hunks.every((hunk) => hunk.lines.every((line) => line.kind === "add"))) || undefined} data-numbers={diff.hunks.some((hunk) => hunk.lines.some((line) => line.newNumber !== null || line.oldNumber !== null)) || undefined}>
+    <div className="diff" tabIndex={0} role="region" aria-label={path ? `Changes in ${path}` : "Changes"} data-split={split || undefined} data-plain={(diff.removed === 0 && diff.hunks.every((hunk) => hunk.lines.every((line) => line.kind === "add"))) || undefined} data-numbers={diff.hunks.some((hunk) => hunk.lines.some((line) => line.newNumber !== null || line.oldNumber !== null)) || undefined}>
       {diff.hunks.map((hunk, index) => {
         if (left <= 0) return null;
         const lines = hunk.lines.slice(0, left);

@@ -1,5 +1,6 @@
-import { ChevronRight, CornerDownLeft, ListTodo, Pencil, RotateCw, Trash2, Zap } from "lucide-react";
+import { ChevronRight, CornerDownLeft, ListTodo, Pencil, Plug, RotateCw, Trash2, X, Zap } from "lucide-react";
 import { memo, useEffect, useState, useSyncExternalStore } from "react";
+import { setSessionParams } from "@/app/routes";
 import { runExec } from "@/data/answers";
 import { duration } from "@/data/format";
 import { useMeta } from "@/data/hub";
@@ -7,6 +8,7 @@ import { outbox } from "@/data/outbox";
 import { messageOf } from "@/net/api";
 import { secondTicker } from "@/net/clock";
 import { Button, Icon, IconButton, cx, toast } from "@/ui";
+import { flag, list, number, object, words } from "@/transcript/json";
 import { TodoList } from "../cards/TodoList";
 import { useFacts, useOpenSession } from "../context";
 import { DecisionStack } from "../decisions/DecisionStack";
@@ -23,6 +25,7 @@ export const Dock = memo(function Dock() {
     <div className="dock">
       <DecisionStack />
       <RetryLine />
+      <ServersLine />
       <QueueStrip />
       <TodoLine />
       <Composer />
@@ -53,6 +56,31 @@ function RetryLine() {
         <Button size="sm" kind="quiet" busy={busy} onClick={stop}>
           Stop
         </Button>
+      </div>
+    </div>
+  );
+}
+
+/** Tool servers that did not start. Nothing when all is well; once read, it stays away until the next report. */
+function ServersLine() {
+  const { sessionId } = useOpenSession();
+  const report = object(useMeta(sessionId, (meta) => meta.mcpStartupReport));
+  const [dismissed, setDismissed] = useState<number | null>(null);
+  if (!report) return null;
+  const servers = list(report["serverTimings"]).length;
+  const failed = new Set(list(report["errors"]).flatMap((entry) => words(object(entry)?.["server"]) ?? [])).size;
+  const slow = flag(report["showSlowWarning"]) ?? false;
+  const stamp = number(report["ts"]) ?? 0;
+  if ((failed === 0 && !slow) || dismissed === stamp) return null;
+  return (
+    <div className="column">
+      <div role="status" className="strip text-text-2">
+        <Icon icon={Plug} size={14} />
+        <span className="min-w-0 flex-1 truncate">{failed > 0 ? `${failed} of ${Math.max(servers, failed)} MCP servers failed to start` : "The MCP servers were slow to start"}</span>
+        <Button size="sm" kind="quiet" onClick={() => setSessionParams(sessionId, { p: "context" })}>
+          Show
+        </Button>
+        <IconButton icon={X} size="sm" label="Dismiss" side="top" onClick={() => setDismissed(stamp)} />
       </div>
     </div>
   );

@@ -18,7 +18,7 @@ export function PickerList({ id, choices, note, active, onActive, onChoose }: {
   if (choices.length === 0 && note === null) return null;
   let group = "";
   return (
-    <div ref={box} id={id} role="listbox" aria-label="Suggestions" className="picker">
+    <div ref={box} id={id} tabIndex={-1} role="listbox" aria-label="Suggestions" className="picker">
       {note && <p className="px-2.5 py-2 text-code text-text-2">{note}</p>}
       {choices.map((choice, index) => {
         const head = choice.group !== group && choice.group;

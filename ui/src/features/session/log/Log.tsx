@@ -71,6 +71,7 @@ export const Log = memo(function Log() {
         </Suspense>
       )}
       <div ref={scroll.box} className="log" role="log" aria-label="Conversation" aria-live="off" tabIndex={0} id="transcript" data-following={following}>
+        <h2 className="sr-only">Conversation</h2>
         <div ref={virtualizer.containerRef} className="log-rows">
           {items.map((item) => {
             const row = rows[item.index];

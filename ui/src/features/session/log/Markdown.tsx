@@ -98,19 +98,9 @@ function BlockToken({ token, live }: { token: Token; live: boolean }): ReactNode
   }
 }
 
+/** The page is the first level, turns are the second: what an answer calls a heading is the third, whatever its size. */
 function Heading({ token }: { token: Tokens.Heading }): ReactNode {
-  const children = inline(token.tokens);
-  // The page has its own first level; passages begin below the turns.
-  switch (token.depth) {
-    case 1:
-      return <h3 className="h1">{children}</h3>;
-    case 2:
-      return <h4 className="h2">{children}</h4>;
-    case 3:
-      return <h5 className="h3">{children}</h5>;
-    default:
-      return <h6 className="h3">{children}</h6>;
-  }
+  return <h3 className={`h${Math.min(3, token.depth)}`}>{inline(token.tokens)}</h3>;
 }
 
 function List({ token, live }: { token: Tokens.List; live: boolean }): ReactNode {

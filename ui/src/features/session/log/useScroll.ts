@@ -97,7 +97,7 @@ export function useScroll({ sessionId, rows, estimate, onNearTop, showAll }: Opt
   // Rows grew, pictures came, the keyboard opened: in the same frame.
   useLayoutEffect(() => {
     const element = box.current;
-    const content = element?.firstElementChild;
+    const content = element?.querySelector(".log-rows");
     if (!element || !content) return undefined;
     const observer = new ResizeObserver(() => {
       // The column lines up with what stands below the list, whatever room the scroll bar takes.
