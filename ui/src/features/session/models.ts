@@ -6,8 +6,9 @@ import type { StoredTail } from "@/transcript/tail";
 const KEEP = 8;
 /** Stored tails; the oldest go. */
 const KEEP_TAILS = 20;
-/** Between two writes of one tail, ms. */
+/** Between two writes of one tail, and before the first: a short visit is remembered too, ms. */
 const TAIL_WRITE_MS = 5_000;
+const TAIL_FIRST_MS = 500;
 /** Nobody looks: work is done this often, ms. */
 const HIDDEN_FLUSH_MS = 1_000;
 
@@ -87,13 +88,15 @@ export async function saveTail(model: SessionModel): Promise<void> {
 /** Keep the tail of `model` while its screen is open. Returns the function that stops. */
 export function keepTail(model: SessionModel): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let written = false;
   const write = (): void => {
+    written = true;
     clearTimeout(timer);
     timer = undefined;
     void saveTail(model);
   };
   const stop = model.subscribeRows(() => {
-    timer ??= setTimeout(write, TAIL_WRITE_MS);
+    timer ??= setTimeout(write, written ? TAIL_WRITE_MS : TAIL_FIRST_MS);
   });
   const onHide = (): void => {
     if (document.visibilityState === "hidden" && timer !== undefined) write();

@@ -62,16 +62,16 @@ async function api(request, response, url) {
   if (path === "/api/sessions") return json(response, 200, { sessions, persistedSessions: [], nextCursor: null });
   if (path === "/api/runners") return json(response, 200, { runners: [runner] });
   if (path === "/api/runners/terminal") return json(response, 200, { ok: true, terminalId: `t${Date.now()}`, runnerId: runner.runnerId });
-  if (/\/attachments$/.test(path)) return json(response, 200, { attachments: [{ attachmentId: "a1", filename: "x", mimeType: "image/png", size: 1, expiresAt: iso(9e5) }] });
-  if (/\/files$/.test(path)) {
+  if (path.endsWith("/attachments")) return json(response, 200, { attachments: [{ attachmentId: "a1", filename: "x", mimeType: "image/png", size: 1, expiresAt: iso(9e5) }] });
+  if (path.endsWith("/files")) {
     const { readdir } = await import("node:fs/promises");
     const entries = await readdir(payload.path, { withFileTypes: true }).catch(() => []);
     const files = entries.filter((entry) => entry.name !== ".git").map((entry) => ({ name: entry.name, path: `${payload.path}/${entry.name}`, isDirectory: entry.isDirectory(), isSymlink: entry.isSymbolicLink() }));
     files.sort((a, b) => b.isDirectory - a.isDirectory || a.name.localeCompare(b.name));
     return json(response, 200, { ok: true, files });
   }
-  if (/\/search-files$/.test(path)) return json(response, 200, { ok: true, files: ["src/main.tsx", "src/app/App.tsx", "src/app/Shell.tsx"].filter((name) => name.toLowerCase().includes(payload.query.toLowerCase())).map((name) => ({ name: name.split("/").at(-1), path: `${root}/${name}`, relativePath: name, isDirectory: false })) });
-  if (/\/read-file$/.test(path)) {
+  if (path.endsWith("/search-files")) return json(response, 200, { ok: true, files: ["src/main.tsx", "src/app/App.tsx", "src/app/Shell.tsx"].filter((name) => name.toLowerCase().includes(payload.query.toLowerCase())).map((name) => ({ name: name.split("/").at(-1), path: `${root}/${name}`, relativePath: name, isDirectory: false })) });
+  if (path.endsWith("/read-file")) {
     const data = await readFile(payload.path).catch(() => null);
     if (!data) return json(response, 404, { error: "Not found" });
     const limit = 256 * 1024;
