@@ -70,7 +70,7 @@ pub async fn run(program: Program, arguments: SessionArgs) -> anyhow::Result<Exi
     warnings.extend(problems.into_iter().map(|problem| format!("keybindings.json: {problem}")));
     let (settings, problem) = read_json(&program.config.agent_dir.settings_file());
     warnings.extend(problem);
-    let terminal = TerminalEnv::from_process();
+    let terminal = TerminalEnv::read(&program.vars);
     let theme = Theme::for_terminal(settings.get("theme").and_then(Value::as_str), &terminal);
     let loaded = agent.loaded();
     let mut names: Vec<String> = loaded
@@ -106,6 +106,7 @@ pub async fn run(program: Program, arguments: SessionArgs) -> anyhow::Result<Exi
         first: (!message.is_empty() || !images.is_empty()).then_some((message, images)),
         choose_session: arguments.resume,
         safe_mode: arguments.safe_mode,
+        editor: program.vars.first(&["VISUAL", "EDITOR"]).map_or("vi", |(_, editor)| editor).to_owned(),
     };
     let left = tui::run(options).await.context("failed to use the terminal");
     let state = agent.snapshot();
@@ -202,7 +203,9 @@ pub fn agent_config(program: &Program, arguments: &SessionArgs, host: Host) -> a
         SessionStart::New
     };
     config.model = match (&arguments.provider, &arguments.model) {
-        (Some(provider), Some(model)) if !model.starts_with(&format!("{provider}/")) => Some(format!("{provider}/{model}")),
+        (Some(provider), Some(model)) if !model.starts_with(&format!("{provider}/")) => {
+            Some(format!("{provider}/{model}"))
+        }
         (Some(provider), None) => Some(format!("{provider}/")),
         (_, model) => model.clone(),
     };
@@ -258,7 +261,9 @@ fn first_message(cwd: &Path, words: &[String]) -> anyhow::Result<(String, Vec<Pa
             continue;
         }
         if size > MAX_INCLUDED_BYTES {
-            bail!("`{name}` is too large to put into a message\n\nhint: name it without @, and the agent reads what it needs");
+            bail!(
+                "`{name}` is too large to put into a message\n\nhint: name it without @, and the agent reads what it needs"
+            );
         }
         let content = std::fs::read_to_string(&path).with_context(|| format!("failed to read `{name}` as text"))?;
         files.push_str(&format!("<file name=\"{name}\">\n{}\n</file>\n\n", content.trim_end()));

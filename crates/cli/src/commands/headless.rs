@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use pizzapi_config::write_private;
 use pizzapi_agent::{Agent, AgentHandle, Host, Local, Output, Prompt, SessionStart};
+use pizzapi_config::write_private;
 use serde_json::json;
 
 use super::{Program, asked_to_stop, chat, relay};
@@ -31,8 +31,7 @@ pub async fn run(program: Program) -> anyhow::Result<ExitCode> {
     if !program.cwd.is_dir() {
         bail!("the working directory `{}` does not exist", program.cwd.display());
     }
-    std::env::set_current_dir(&program.cwd)
-        .with_context(|| format!("failed to enter `{}`", program.cwd.display()))?;
+    std::env::set_current_dir(&program.cwd).with_context(|| format!("failed to enter `{}`", program.cwd.display()))?;
 
     let plan = relay::plan(&program).context("this session has no relay to talk to")?;
     let mut config = chat::agent_config(&program, &work.arguments, Host::Headless)?;
@@ -42,6 +41,7 @@ pub async fn run(program: Program) -> anyhow::Result<ExitCode> {
         config.start = SessionStart::Open(path.clone());
     }
     config.system_prompt = config.system_prompt.or_else(|| work.agent_prompt.clone());
+    let stop = asked_to_stop();
     let agent = Agent::start(config).await?;
     for warning in agent.take_warnings() {
         tracing::warn!("{warning}");
@@ -61,7 +61,7 @@ pub async fn run(program: Program) -> anyhow::Result<ExitCode> {
 
     let mut wishes = remote.take_wishes();
     let wish = tokio::select! {
-        signal = asked_to_stop() => {
+        signal = stop => {
             tracing::info!(signal, "asked to stop");
             HostWish::Quit
         }

@@ -33,7 +33,7 @@ pub struct MachineHost {
 }
 
 impl MachineHost {
-    pub fn new(program: &Program) -> Arc<dyn AgentHost> {
+    pub fn shared(program: &Program) -> Arc<dyn AgentHost> {
         Arc::new(Self { program: program.clone(), login: Mutex::new(None) })
     }
 
@@ -108,8 +108,7 @@ impl AgentHost for MachineHost {
         if !api_key {
             return Err(Failure::new(format!("{name} is used with an API key here, not with a subscription login")));
         }
-        let login =
-            Login { id: uuid::Uuid::new_v4().to_string(), provider: id, since: Instant::now(), ended: None };
+        let login = Login { id: uuid::Uuid::new_v4().to_string(), provider: id, since: Instant::now(), ended: None };
         let prompt = key_prompt(&login, &name);
         // One at a time: a new login takes the place of the old one.
         *self.login.lock() = Some(login);

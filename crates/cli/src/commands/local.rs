@@ -42,6 +42,7 @@ pub async fn run(mut program: Program, arguments: LocalArgs) -> anyhow::Result<E
     config.listen.address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     refuse_remote_relay(&program, config.listen.address.port())?;
 
+    let asked = asked_to_stop();
     let relay = pizzapi_server::build(config).await?;
     let listener = relay.bind().await?;
     let running = relay.start(listener).await?;
@@ -53,7 +54,7 @@ pub async fn run(mut program: Program, arguments: LocalArgs) -> anyhow::Result<E
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut machine = tokio::spawn(keep_runner(program, app, port, stopped));
     let reason = tokio::select! {
-        reason = asked_to_stop() => reason,
+        reason = asked => reason,
         ended = &mut machine => {
             running.shutdown().await;
             return match ended.context("the runner's task failed")? {
@@ -191,7 +192,7 @@ async fn key_of_this_machine(program: &Program, app: &Relay, port: u16) -> anyho
     }
     let Some(owner) = app.db.users().first().await? else { return Ok(None) };
     let mint = Mint {
-        name: Some(format!("{} (local)", runner::hostname())),
+        name: Some(format!("{} (local)", runner::hostname(&program.vars))),
         prefix: None,
         label: Some(KEY_LABEL.to_owned()),
         expires_at: None,

@@ -47,7 +47,8 @@ impl Program {
             None => format!("{name} is no variable of PizzaPi"),
         }));
         let home = Home::locate(&vars)?;
-        let here = std::env::current_dir().hint("the current directory may have been deleted: change to another one")?;
+        let here =
+            std::env::current_dir().hint("the current directory may have been deleted: change to another one")?;
         let cwd = match cwd {
             Some(path) => {
                 let path = here.join(path);
@@ -100,7 +101,9 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         program.print_warnings();
     }
     match cli.command {
-        None if cli.session.list_models.is_some() => models::list(&program, cli.session.list_models.as_deref(), false).await,
+        None if cli.session.list_models.is_some() => {
+            models::list(&program, cli.session.list_models.as_deref(), false).await
+        }
         None => chat::run(program, cli.session).await,
         Some(Command::Setup { scan }) => setup::run(&program, scan).await,
         Some(Command::Runner { action: None }) => runner::supervise(program).await,
@@ -117,24 +120,27 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Waits for the first polite request to end: Ctrl+C, SIGTERM or SIGHUP.
-pub async fn asked_to_stop() -> &'static str {
+/// The first polite request to end: Ctrl+C, SIGTERM or SIGHUP. Listens from this call on, not from the first poll: whoever
+/// changes the terminal or starts something calls it before.
+pub fn asked_to_stop() -> impl Future<Output = &'static str> + Send {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut term), Ok(mut int), Ok(mut hup)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
-        else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = term.recv() => "SIGTERM",
-            _ = int.recv() => "SIGINT",
-            _ = hup.recv() => "SIGHUP",
+        let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+        async move {
+            let (Ok(mut term), Ok(mut int), Ok(mut hup)) = signals else {
+                tracing::warn!("signals cannot be watched");
+                return std::future::pending().await;
+            };
+            tokio::select! {
+                _ = term.recv() => "SIGTERM",
+                _ = int.recv() => "SIGINT",
+                _ = hup.recv() => "SIGHUP",
+            }
         }
     }
     #[cfg(not(unix))]
-    {
+    async {
         match tokio::signal::ctrl_c().await {
             Ok(()) => "Ctrl+C",
             Err(_) => std::future::pending().await,

@@ -38,7 +38,9 @@ pub async fn list(program: &Program, search: Option<&str>, as_json: bool) -> any
     }
     if let Some(search) = search.filter(|search| !search.is_empty()) {
         let search = search.to_lowercase();
-        models.retain(|model| model.key().to_lowercase().contains(&search) || model.name.to_lowercase().contains(&search));
+        models.retain(|model| {
+            model.key().to_lowercase().contains(&search) || model.name.to_lowercase().contains(&search)
+        });
     }
     if as_json {
         let models: Vec<_> = models

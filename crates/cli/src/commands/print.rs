@@ -27,7 +27,8 @@ pub async fn run(
     if text.is_empty() && images.is_empty() {
         bail!("there is nothing to answer\n\nhint: give a message, for example `pizzapi -p \"explain this folder\"`");
     }
-    let images = images.iter().map(|path| read_image(path)).collect::<Result<Vec<_>, _>>().map_err(anyhow::Error::msg)?;
+    let images =
+        images.iter().map(|path| read_image(path)).collect::<Result<Vec<_>, _>>().map_err(anyhow::Error::msg)?;
     let agent = Agent::start(chat::agent_config(program, arguments, Host::Print)?).await?;
     for warning in agent.take_warnings() {
         output::warning(warning);
@@ -70,6 +71,8 @@ fn with_piped_input(message: String) -> anyhow::Result<String> {
 
 async fn answer(agent: &AgentHandle, prompt: Prompt, json: bool) -> anyhow::Result<ExitCode> {
     let mut outputs = agent.subscribe();
+    let stop = asked_to_stop();
+    tokio::pin!(stop);
     match agent.prompt(prompt).await? {
         Accepted::Command(outcome) => {
             if let Some(message) = outcome.message {
@@ -79,8 +82,6 @@ async fn answer(agent: &AgentHandle, prompt: Prompt, json: bool) -> anyhow::Resu
         }
         Accepted::Started | Accepted::Queued | Accepted::Repeated(_) => {}
     }
-    let stop = asked_to_stop();
-    tokio::pin!(stop);
     let outcome = loop {
         tokio::select! {
             output = outputs.recv() => match output {

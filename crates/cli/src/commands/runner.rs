@@ -4,7 +4,7 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
-use pizzapi_config::{ApiKey, Source, runner_api_key};
+use pizzapi_config::{ApiKey, Source, Vars, runner_api_key};
 use pizzapi_runner::workspace::Workspace;
 use pizzapi_runner::{Exit, RunnerConfig, StateFile, identity};
 use serde_json::json;
@@ -50,19 +50,19 @@ pub fn configure(program: &Program, relay_url: String, api_key: String) -> anyho
         worker: vec![Program::executable()?.to_string_lossy().into_owned(), "_worker".to_owned()],
         shell: vars.text("SHELL").unwrap_or("/bin/bash").to_owned(),
         session_variables: program.config.env_overrides.clone(),
-        host: host::MachineHost::new(program),
+        host: host::MachineHost::shared(program),
     })
 }
 
 /// How people see this machine.
 pub fn runner_name(program: &Program) -> String {
-    program.vars.text("PIZZAPI_RUNNER_NAME").map_or_else(hostname, str::to_owned)
+    program.vars.text("PIZZAPI_RUNNER_NAME").map_or_else(|| hostname(&program.vars), str::to_owned)
 }
 
 /// The machine's name, as people know it.
-pub fn hostname() -> String {
+pub fn hostname(vars: &Vars) -> String {
     let from_system = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let from_variable = || ["HOSTNAME", "COMPUTERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let from_variable = || vars.first(&["HOSTNAME", "COMPUTERNAME"]).map(|(_, name)| name.to_owned());
     let from_program = || {
         let output = std::process::Command::new("hostname").output().ok()?;
         String::from_utf8(output.stdout).ok()
@@ -128,7 +128,9 @@ pub async fn supervise(program: Program) -> anyhow::Result<ExitCode> {
                 tracing::info!("restarting the daemon");
                 continue;
             }
-            _ => tracing::warn!(status = %ended, delay_ms = delay.as_millis() as u64, "the daemon ended, starting it again"),
+            _ => {
+                tracing::warn!(status = %ended, delay_ms = delay.as_millis() as u64, "the daemon ended, starting it again")
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
@@ -157,6 +159,7 @@ pub async fn daemon(program: Program) -> anyhow::Result<ExitCode> {
     let (url, key) = credentials(&program).await?;
     let config = configure(&program, url, key)?;
     let state = state_file(&program);
+    let stop = asked_to_stop();
     let runner = pizzapi_runner::start(config)?;
     let parent = parent_process();
     if parent.is_some_and(|pid| identity::is_runner(pid, "")) {
@@ -167,7 +170,7 @@ pub async fn daemon(program: Program) -> anyhow::Result<ExitCode> {
     tokio::pin!(ended);
     let exit = tokio::select! {
         exit = &mut ended => exit,
-        reason = asked_to_stop() => {
+        reason = stop => {
             tracing::info!(reason, "asked to stop");
             stopper.stop(Exit::Shutdown);
             ended.await
@@ -290,8 +293,7 @@ pub async fn pair(program: &Program, force: bool) -> anyhow::Result<ExitCode> {
     let url = program.config.relay.url.clone().context("the relay is switched off");
     let url = url.hint("set relayUrl or PIZZAPI_RELAY_URL")?;
     setup::link_device(program, &url, &runner_name(program)).await?;
-    let running =
-        state_file(program).read().is_some_and(|state| identity::is_runner(state.pid, &state.pid_start_time));
+    let running = state_file(program).read().is_some_and(|state| identity::is_runner(state.pid, &state.pid_start_time));
     if running {
         output::line("The runner still uses the old key: restart it with `pizzapi runner stop` and `pizzapi runner`.");
     }

@@ -13,11 +13,12 @@ use crate::{logging, output};
 pub async fn run(program: &Program, arguments: &ServerArgs) -> anyhow::Result<ExitCode> {
     logging::to_stderr(&program.vars, "info");
     let config = configure(program, arguments)?;
+    let stop = asked_to_stop();
     let server = pizzapi_server::build(config).await?;
     let listener = server.bind().await?;
     let running = server.start(listener).await?;
     output::line(format!("PizzaPi server v{} on {}", crate::VERSION, running.url()));
-    let reason = asked_to_stop().await;
+    let reason = stop.await;
     tracing::info!(reason, "asked to stop");
     let clean = running.shutdown().await;
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })

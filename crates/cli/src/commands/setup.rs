@@ -40,7 +40,7 @@ pub async fn run(program: &Program, scan: bool) -> anyhow::Result<ExitCode> {
     let current = browser_url(program.config.relay.url.as_deref().unwrap_or(DEFAULT_RELAY_URL));
     if scan {
         let url = if io::stdin().is_terminal() { ask("Relay address", &current)? } else { current };
-        link_device(program, &url, &super::runner::hostname()).await?;
+        link_device(program, &url, &super::runner::hostname(&program.vars)).await?;
         return Ok(ExitCode::SUCCESS);
     }
     wizard(program, &current).await?;

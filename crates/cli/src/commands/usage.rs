@@ -26,7 +26,8 @@ struct Sums {
 impl Sums {
     fn add(&mut self, session: &str, usage: &Value) {
         self.sessions.insert(session.to_owned());
-        let number = |value: Option<&Value>| value.and_then(Value::as_f64).filter(|number| *number > 0.0).unwrap_or(0.0);
+        let number =
+            |value: Option<&Value>| value.and_then(Value::as_f64).filter(|number| *number > 0.0).unwrap_or(0.0);
         for (index, name) in ["input", "output", "cacheRead", "cacheWrite"].into_iter().enumerate() {
             self.tokens[index] += number(usage.get(name)) as u64;
             self.cost_parts[index] += number(usage.pointer(&format!("/cost/{name}")));
@@ -62,9 +63,7 @@ pub fn collect(sessions: &Path, range: &str) -> Value {
             let date = timestamp.get(..10).unwrap_or_default().to_owned();
             first = first.take().into_iter().chain([date.clone()]).min();
             last = last.take().into_iter().chain([date.clone()]).max();
-            let inside = from.is_none_or(|from| {
-                OffsetDateTime::parse(timestamp, &Rfc3339).is_ok_and(|at| at >= from)
-            });
+            let inside = from.is_none_or(|from| OffsetDateTime::parse(timestamp, &Rfc3339).is_ok_and(|at| at >= from));
             let Some(usage) = message.get("usage").filter(|_| inside) else { return };
             total.add(&session.id, usage);
             daily.entry(date).or_default().add(&session.id, usage);
@@ -75,8 +74,7 @@ pub fn collect(sessions: &Path, range: &str) -> Value {
             continue;
         };
         let active = session.ended_at.as_ref().unwrap_or(&session.started_at);
-        let recent =
-            from.is_none_or(|from| OffsetDateTime::parse(active, &Rfc3339).is_ok_and(|at| at >= from));
+        let recent = from.is_none_or(|from| OffsetDateTime::parse(active, &Rfc3339).is_ok_and(|at| at >= from));
         if recent {
             known.push(session);
         }
@@ -189,7 +187,8 @@ fn read_session(path: &Path, mut visit: impl FnMut(&Session, &str, &Value)) -> O
                     session.ended_at = Some(timestamp.clone());
                 }
                 if role == "assistant" {
-                    session.cost += message.pointer("/usage/cost/total").and_then(Value::as_f64).unwrap_or(0.0).max(0.0);
+                    session.cost +=
+                        message.pointer("/usage/cost/total").and_then(Value::as_f64).unwrap_or(0.0).max(0.0);
                     *session.models.entry(word(message, "model").unwrap_or_default()).or_default() += 1;
                     visit(&session, &timestamp, message);
                 }
@@ -218,7 +217,8 @@ pub fn analyze(path: &Path) -> std::io::Result<Value> {
             Some("message") => {
                 let message = entry.get("message").cloned().unwrap_or_default();
                 let role = message.get("role").and_then(Value::as_str).unwrap_or_default().to_owned();
-                let estimate = (message.get("content").map_or(0, |content| content.to_string().len()) / CHARS_PER_TOKEN) as u64;
+                let estimate =
+                    (message.get("content").map_or(0, |content| content.to_string().len()) / CHARS_PER_TOKEN) as u64;
                 let usage = message.get("usage").filter(|_| role == "assistant").cloned();
                 let number = |pointer: &str| {
                     usage.as_ref().and_then(|usage| usage.pointer(pointer)).and_then(Value::as_f64).unwrap_or(0.0)
@@ -250,7 +250,8 @@ pub fn analyze(path: &Path) -> std::io::Result<Value> {
             }
             Some("compaction") => {
                 let before = entry.get("tokensBefore").and_then(Value::as_u64).unwrap_or(context);
-                let summary = entry.get("summary").and_then(Value::as_str).map_or(0, |text| text.len() / CHARS_PER_TOKEN);
+                let summary =
+                    entry.get("summary").and_then(Value::as_str).map_or(0, |text| text.len() / CHARS_PER_TOKEN);
                 context = summary as u64;
                 compactions.push(json!({
                     "entryId": id, "tokensBeforeCompaction": before, "estimatedSummaryTokens": summary,
@@ -299,7 +300,8 @@ mod tests {
     #[test]
     fn figures_are_summed_over_both_kinds_of_folders() {
         let folder = tempfile::tempdir().unwrap();
-        let header = |id: &str| json!({"type": "session", "id": id, "cwd": "/src/oven", "timestamp": "2024-01-01T10:00:00Z"});
+        let header =
+            |id: &str| json!({"type": "session", "id": id, "cwd": "/src/oven", "timestamp": "2024-01-01T10:00:00Z"});
         write(folder.path(), "flat.jsonl", &[header("a"), assistant("2024-01-01T10:01:00Z", 0.5)]);
         write(
             &folder.path().join("--src-oven--"),

@@ -271,8 +271,7 @@ impl App {
         if width == 0 {
             return;
         }
-        let ctx =
-            Self::render_context(width, &self.theme, &self.keymap, self.now, &self.cwd, self.home.as_deref());
+        let ctx = Self::render_context(width, &self.theme, &self.keymap, self.now, &self.cwd, self.home.as_deref());
         scroll(&mut self.transcript, &ctx);
     }
 }
@@ -314,7 +313,8 @@ fn banner(
         Line::from(Span::styled(format!("{left}{}{right}", theme.glyphs.rule.repeat(inner + 2)), border))
     };
     let unicode = theme.glyphs.rule == "─";
-    let (top_left, top_right, low_left, low_right) = if unicode { ("╭", "╮", "╰", "╯") } else { ("+", "+", "+", "+") };
+    let (top_left, top_right, low_left, low_right) =
+        if unicode { ("╭", "╮", "╰", "╯") } else { ("+", "+", "+", "+") };
     let mut out = vec![edge(top_left, top_right)];
     for row in rows {
         let row = text::truncate_line(row, inner);

@@ -72,7 +72,14 @@ pub fn draw_rows(rows: &[Line<'static>], area: Rect, buf: &mut Buffer) -> u16 {
 }
 
 /// One choosable row.
-pub fn choice_row(index: usize, label: &str, detail: &str, selected: bool, width: usize, theme: &Theme) -> Line<'static> {
+pub fn choice_row(
+    index: usize,
+    label: &str,
+    detail: &str,
+    selected: bool,
+    width: usize,
+    theme: &Theme,
+) -> Line<'static> {
     let pointer = if selected { theme.glyphs.pointer } else { " " };
     let style = if selected { theme.accent().add_modifier(Modifier::BOLD) } else { theme.base() };
     let mut spans = vec![
@@ -95,8 +102,7 @@ pub fn digit(key: KeyEvent) -> Option<usize> {
 }
 
 pub fn is_cancel(key: KeyEvent) -> bool {
-    key.code == KeyCode::Esc
-        || (key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL))
+    key.code == KeyCode::Esc || (key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL))
 }
 
 /// A single line of text with a cursor at its end: enough for names, filters and keys.

@@ -25,16 +25,30 @@ pub enum DecisionAnswer {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// To the agent.
-    Prompt { text: String, images: Vec<PathBuf>, delivery: Delivery },
+    Prompt {
+        text: String,
+        images: Vec<PathBuf>,
+        delivery: Delivery,
+    },
     /// `!command`; excluded from the context with `!!`.
-    Shell { command: String, excluded: bool },
+    Shell {
+        command: String,
+        excluded: bool,
+    },
     Abort,
     /// Queued messages come back into the composer.
     TakeQueue,
-    SetModel { provider: String, id: String },
+    SetModel {
+        provider: String,
+        id: String,
+    },
     /// `/model pattern`: chosen when only one fits, else offered.
-    ChooseModel { pattern: String },
-    CycleModel { forward: bool },
+    ChooseModel {
+        pattern: String,
+    },
+    CycleModel {
+        forward: bool,
+    },
     SetThinking(String),
     CycleThinking,
     Compact(Option<String>),
@@ -44,13 +58,24 @@ pub enum Effect {
     /// Go on from another place of this conversation.
     MoveTo(String),
     RenameCurrent(String),
-    RenameSession { path: String, name: String },
+    RenameSession {
+        path: String,
+        name: String,
+    },
     DeleteSession(String),
-    Answer { id: String, answer: DecisionAnswer },
+    Answer {
+        id: String,
+        answer: DecisionAnswer,
+    },
     PlanMode(Option<bool>),
     BackgroundBash,
-    SaveApiKey { provider: String, key: String },
-    RemoveApiKey { provider: String },
+    SaveApiKey {
+        provider: String,
+        key: String,
+    },
+    RemoveApiKey {
+        provider: String,
+    },
     ShowStats,
     /// `/remote …`.
     Remote(String),
@@ -61,13 +86,19 @@ pub enum Effect {
     LoadFiles,
     LoadModels,
     RefreshModels,
-    LoadSessions { all: bool },
+    LoadSessions {
+        all: bool,
+    },
     LoadForkPoints,
     LoadTree,
-    LoadProviders { logout: bool },
+    LoadProviders {
+        logout: bool,
+    },
 
     /// The terminal and this program.
-    AskApiKey { provider: String },
+    AskApiKey {
+        provider: String,
+    },
     SetTheme(String),
     Copy(String),
     CopyLastAnswer,

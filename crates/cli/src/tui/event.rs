@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseEvent};
-use pizzapi_protocol::{AgentEvent, Message, MetaPendingApproval, MetaPendingPlan, MetaPendingQuestion, MetaTodoItem, Model};
+use pizzapi_protocol::{
+    AgentEvent, Message, MetaPendingApproval, MetaPendingPlan, MetaPendingQuestion, MetaTodoItem, Model,
+};
 
 use super::components::composer::slash::SlashCommand;
 use super::components::picker::Item;
@@ -30,20 +32,44 @@ impl Decision {
 /// What the agent tells only its own host.
 #[derive(Debug, Clone)]
 pub enum Local {
-    Queue { steering: Vec<String>, follow_up: Vec<String>, held: bool },
+    Queue {
+        steering: Vec<String>,
+        follow_up: Vec<String>,
+        held: bool,
+    },
     Settled,
     CompactionStarted,
-    CompactionEnded { error: Option<String> },
-    RetryStarted { attempt: u32, attempts: u32, delay_ms: u64, error: String },
+    CompactionEnded {
+        error: Option<String>,
+    },
+    RetryStarted {
+        attempt: u32,
+        attempts: u32,
+        delay_ms: u64,
+        error: String,
+    },
     RetryEnded,
     DecisionRaised(Decision),
     /// `by`: who answered, when it was not this terminal.
-    DecisionEnded { id: String, by: Option<String> },
+    DecisionEnded {
+        id: String,
+        by: Option<String>,
+    },
     /// The conversation is another one now, or was repaired: show exactly these messages.
-    Transcript { messages: Vec<Message>, session_name: Option<String> },
-    Capabilities { models: Vec<Model>, commands: Vec<SlashCommand> },
+    Transcript {
+        messages: Vec<Message>,
+        session_name: Option<String>,
+    },
+    Capabilities {
+        models: Vec<Model>,
+        commands: Vec<SlashCommand>,
+    },
     /// A command of the user's own (`!`): what it printed so far.
-    Shell { command: String, output: String, done: bool },
+    Shell {
+        command: String,
+        output: String,
+        done: bool,
+    },
     State(Box<StateView>),
 }
 
@@ -87,7 +113,10 @@ pub enum Loaded {
     Models(Vec<Item>),
     Sessions(Vec<Item>),
     ForkPoints(Vec<Item>),
-    Providers { items: Vec<Item>, logout: bool },
+    Providers {
+        items: Vec<Item>,
+        logout: bool,
+    },
     /// Texts for the composer: taken from the queue, or written in an editor.
     Queued(Vec<String>),
     EditorText(String),
@@ -114,9 +143,15 @@ pub enum AppEvent {
     /// A passing remark.
     Toast(Level, String),
     /// A block of Markdown from the program, such as statistics.
-    Block { label: String, body: String },
+    Block {
+        label: String,
+        body: String,
+    },
     /// Run one of the screen's own commands.
     RunCommand(String),
     /// Offer models, because a pattern fits several or none.
-    PickModel { filter: String, items: Vec<Item> },
+    PickModel {
+        filter: String,
+        items: Vec<Item>,
+    },
 }

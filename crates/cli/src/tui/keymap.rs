@@ -79,7 +79,13 @@ pub const BINDINGS: &[Binding] = &[
     row(Action::PageDown, "pageDown", &["pagedown"], "Reading", "scroll down"),
     row(Action::Top, "top", &["ctrl+home"], "Reading", "to the beginning"),
     row(Action::Bottom, "bottom", &["ctrl+end"], "Reading", "to the end, and follow"),
-    row(Action::PreviousPrompt, "previousPrompt", &["ctrl+up", "ctrl+shift+up"], "Reading", "previous message of yours"),
+    row(
+        Action::PreviousPrompt,
+        "previousPrompt",
+        &["ctrl+up", "ctrl+shift+up"],
+        "Reading",
+        "previous message of yours",
+    ),
     row(Action::NextPrompt, "nextPrompt", &["ctrl+down", "ctrl+shift+down"], "Reading", "next message of yours"),
     row(Action::Help, "help", &["f1"], "Reading", "this help"),
 ];

@@ -74,6 +74,8 @@ pub struct Options {
     /// Begin with the list of sessions.
     pub choose_session: bool,
     pub safe_mode: bool,
+    /// Command line of the user's editor.
+    pub editor: String,
 }
 
 /// Why the screen was left.
@@ -87,7 +89,19 @@ pub enum Left {
 
 /// Runs the screen until it is left. The agent goes on until its owner stops it.
 pub async fn run(options: Options) -> io::Result<Left> {
-    let Options { agent, agent_dir, setup, terminal, remote, mut end, warnings, first, choose_session, safe_mode } = options;
+    let Options {
+        agent,
+        agent_dir,
+        setup,
+        terminal,
+        remote,
+        mut end,
+        warnings,
+        first,
+        choose_session,
+        safe_mode,
+        editor,
+    } = options;
     markdown::code::preload();
     let (sender, mut inbox) = mpsc::unbounded_channel();
     let mut app = App::new(setup, now());
@@ -121,12 +135,13 @@ pub async fn run(options: Options) -> io::Result<Left> {
         link.mark_changed();
     }
 
+    // Before the terminal is changed: a signal in between would leave it changed.
+    let stop = crate::commands::asked_to_stop();
+    tokio::pin!(stop);
     let mut screen = Screen::open()?;
     let mut events = Some(EventStream::new());
     let mut redraw = Redraw::default();
     redraw.request();
-    let stop = crate::commands::asked_to_stop();
-    tokio::pin!(stop);
 
     loop {
         let moment = now();
@@ -160,9 +175,10 @@ pub async fn run(options: Options) -> io::Result<Left> {
         };
         let mut batch: Vec<AppEvent> = next.into_iter().collect();
         while batch.len() < BATCH {
-            let more = inbox.try_recv().ok().or_else(|| {
-                outputs.try_recv().and_then(|output| perform::translate(&agent, output))
-            });
+            let more = inbox
+                .try_recv()
+                .ok()
+                .or_else(|| outputs.try_recv().and_then(|output| perform::translate(&agent, output)));
             let Some(more) = more else { break };
             batch.push(more);
         }
@@ -174,7 +190,16 @@ pub async fn run(options: Options) -> io::Result<Left> {
                 redraw.request();
             }
             for effect in effects {
-                match on_screen(effect, &mut screen, &mut events, &mut app, &agent, remote.as_deref(), &terminal)? {
+                match on_screen(
+                    effect,
+                    &mut screen,
+                    &mut events,
+                    &mut app,
+                    &agent,
+                    remote.as_deref(),
+                    &terminal,
+                    &editor,
+                )? {
                     Done::Yes => {}
                     Done::Quit => return Ok(Left::Quit),
                     Done::ForTheAgent(effect) => performer.perform(effect),
@@ -199,6 +224,7 @@ fn on_screen(
     agent: &AgentHandle,
     remote: Option<&dyn Remote>,
     terminal: &TerminalEnv,
+    editor: &str,
 ) -> io::Result<Done> {
     match effect {
         Effect::Quit => return Ok(Done::Quit),
@@ -233,7 +259,7 @@ fn on_screen(
         }
         Effect::OpenEditor(text) => {
             *events = None;
-            let edited = screen.leave(|| tokio::task::block_in_place(|| edit(&text)))?;
+            let edited = screen.leave(|| tokio::task::block_in_place(|| edit(editor, &text)))?;
             *events = Some(EventStream::new());
             match edited {
                 Ok(text) => app.composer.set_text(text.trim_end()),
@@ -296,9 +322,7 @@ fn suspend() -> io::Result<()> {
 }
 
 /// Lets the user write in the editor of their choice.
-fn edit(text: &str) -> io::Result<String> {
-    let editor = ["VISUAL", "EDITOR"].into_iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
-    let editor = editor.unwrap_or_else(|| "vi".to_owned());
+fn edit(editor: &str, text: &str) -> io::Result<String> {
     let file = tempfile::Builder::new().prefix("pizzapi-").suffix(".md").tempfile()?;
     std::fs::write(file.path(), text)?;
     let mut words = editor.split_whitespace();

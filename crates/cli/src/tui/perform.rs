@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pizzapi_agent::{
-    Accepted, AgentHandle, AgentState, Answer, AnswerError, ApprovalChoice, CommandOutcome, DecisionKind, Delivery, Ending,
-    HostCommand, NoModelOffer, Output, PlanAction, Prompt, SessionQuery, SessionSummary,
-};
 use pizzapi_agent::transcript::EntryKind;
+use pizzapi_agent::{
+    Accepted, AgentHandle, AgentState, Answer, AnswerError, ApprovalChoice, CommandOutcome, DecisionKind, Delivery,
+    Ending, HostCommand, NoModelOffer, Output, PlanAction, Prompt, SessionQuery, SessionSummary,
+};
 use pizzapi_protocol::{CommandInfo, ImageBlock, NotifyType, ThinkingLevel};
 use tokio::sync::mpsc;
 
@@ -293,7 +292,8 @@ impl Performer {
     async fn choose_model(&self, pattern: &str) {
         let wanted = pattern.to_lowercase();
         let models = self.agent.models();
-        let exact = models.iter().find(|model| model.key().to_lowercase() == wanted || model.id.to_lowercase() == wanted);
+        let exact =
+            models.iter().find(|model| model.key().to_lowercase() == wanted || model.id.to_lowercase() == wanted);
         let fits: Vec<_> = models
             .iter()
             .filter(|model| {
@@ -345,11 +345,8 @@ impl Performer {
 
     async fn load_sessions(&self, all: bool) {
         let state = self.agent.snapshot();
-        let query = SessionQuery {
-            limit: Some(MAX_SESSIONS),
-            cursor: None,
-            directory: (!all).then(|| state.cwd.clone()),
-        };
+        let query =
+            SessionQuery { limit: Some(MAX_SESSIONS), cursor: None, directory: (!all).then(|| state.cwd.clone()) };
         let page = self.agent.list_sessions(query).await;
         let items = page.sessions.iter().map(|session| session_item(session, all, now_ms())).collect();
         self.send(AppEvent::Loaded(Loaded::Sessions(items)));
@@ -539,7 +536,8 @@ pub fn read_history(file: &Path, keep: usize) -> Vec<String> {
     let all: Vec<String> = content.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let newest = all[all.len().saturating_sub(keep)..].to_vec();
     if all.len() > keep * 10 {
-        let lines: String = newest.iter().map(|entry| format!("{}\n", serde_json::Value::from(entry.as_str()))).collect();
+        let lines: String =
+            newest.iter().map(|entry| format!("{}\n", serde_json::Value::from(entry.as_str()))).collect();
         // Left as it is, the file only stays longer.
         let _ = pizzapi_config::write_private(file, lines.as_bytes());
     }
@@ -603,7 +601,9 @@ pub fn translate(agent: &AgentHandle, output: Output) -> Option<AppEvent> {
             }
             From::CapabilitiesChanged => capabilities(agent),
             From::UserBash { command, output, done } => Local::Shell { command, output, done },
-            From::NameChanged(_) | From::Command { .. } | From::SubagentStarted { .. } | From::SubagentEnded { .. } => return None,
+            From::NameChanged(_) | From::Command { .. } | From::SubagentStarted { .. } | From::SubagentEnded { .. } => {
+                return None;
+            }
         },
     };
     Some(AppEvent::Local(local))
@@ -689,4 +689,3 @@ fn no_model_items(state: &AgentState) -> Vec<Item> {
     }
     items
 }
-

@@ -105,13 +105,14 @@ fn take() -> io::Result<()> {
     enable_raw_mode()?;
     OWNED.store(true, Ordering::SeqCst);
     let mut out = io::stdout();
-    let entered = execute!(out, EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange, SetCursorStyle::SteadyBar)
-        .and_then(|()| {
-            // Lets Shift+Enter and Ctrl+Shift+letter be told apart where the terminal speaks the Kitty protocol;
-            // others ignore the request.
-            execute!(out, PushKeyboardEnhancementFlags(KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES))
-        })
-        .and_then(|()| if MOUSE.load(Ordering::Relaxed) { execute!(out, EnableMouseCapture) } else { Ok(()) });
+    let entered =
+        execute!(out, EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange, SetCursorStyle::SteadyBar)
+            .and_then(|()| {
+                // Lets Shift+Enter and Ctrl+Shift+letter be told apart where the terminal speaks the Kitty protocol;
+                // others ignore the request.
+                execute!(out, PushKeyboardEnhancementFlags(KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES))
+            })
+            .and_then(|()| if MOUSE.load(Ordering::Relaxed) { execute!(out, EnableMouseCapture) } else { Ok(()) });
     if entered.is_err() {
         restore();
     }

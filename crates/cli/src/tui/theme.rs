@@ -27,9 +27,9 @@ pub struct TerminalEnv {
 }
 
 impl TerminalEnv {
-    /// Reads the process environment; called once, by the command that opens the screen.
-    pub fn from_process() -> Self {
-        let var = |name: &str| std::env::var(name).unwrap_or_default();
+    /// Reads it from the variables the program was started with.
+    pub fn read(vars: &pizzapi_config::Vars) -> Self {
+        let var = |name: &str| vars.get(name).unwrap_or_default().to_owned();
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().map(var).find(|v| !v.is_empty()).unwrap_or_default();
         Self {
             no_color: !var("NO_COLOR").is_empty(),

@@ -41,7 +41,8 @@ pub fn items(entries: &[Entry], leaf: Option<&str>) -> Vec<Item> {
         }
         next = entry.parent_id.as_deref().and_then(|id| by_id.get(id)).copied();
     }
-    let here = shown.iter().rev().find(|(entry, ..)| on_branch.contains(entry.id.as_str())).map(|(entry, ..)| &entry.id);
+    let here =
+        shown.iter().rev().find(|(entry, ..)| on_branch.contains(entry.id.as_str())).map(|(entry, ..)| &entry.id);
 
     let mut items = Vec::new();
     let roots = children.get(&None).cloned().unwrap_or_default();
@@ -68,7 +69,9 @@ fn label(kind: &EntryKind) -> Option<(String, &'static str)> {
     let (label, kind) = match kind {
         EntryKind::Message { message: message @ Message::User(_), .. } => (line(&message.text()), "you"),
         EntryKind::Message { message: message @ Message::Assistant(_), .. } => (line(&message.text()), "agent"),
-        EntryKind::Message { message: Message::BashExecution(run), .. } => (format!("$ {}", line(&run.command)), "shell"),
+        EntryKind::Message { message: Message::BashExecution(run), .. } => {
+            (format!("$ {}", line(&run.command)), "shell")
+        }
         EntryKind::Compaction { summary, .. } if summary.is_empty() => ("conversation cleared".to_owned(), ""),
         EntryKind::Compaction { .. } => ("conversation compacted".to_owned(), ""),
         EntryKind::BranchSummary { summary, .. } => (line(summary), "summary"),

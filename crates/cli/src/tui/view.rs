@@ -107,14 +107,8 @@ pub fn draw(app: &mut App, area: Rect, buf: &mut Buffer) -> Option<Position> {
 
 fn draw_transcript(app: &mut App, area: Rect, buf: &mut Buffer) {
     app.transcript_area = area;
-    let ctx = App::render_context(
-        usize::from(area.width),
-        &app.theme,
-        &app.keymap,
-        app.now,
-        &app.cwd,
-        app.home.as_deref(),
-    );
+    let ctx =
+        App::render_context(usize::from(area.width), &app.theme, &app.keymap, app.now, &app.cwd, app.home.as_deref());
     app.transcript.render(area, buf, &ctx);
     if let Some(selection) = app.selection {
         app.transcript_text = (area.top()..area.bottom())
@@ -133,12 +127,7 @@ fn draw_transcript(app: &mut App, area: Rect, buf: &mut Buffer) {
     let key = app.keymap.hint(Action::Bottom);
     if let Some(hint) = app.transcript.detached_hint(&app.theme, key) {
         let width = (text::line_width(&hint) as u16).min(area.width);
-        let rect = Rect {
-            x: area.right() - width,
-            y: area.bottom().saturating_sub(1),
-            width,
-            height: 1,
-        };
+        let rect = Rect { x: area.right() - width, y: area.bottom().saturating_sub(1), width, height: 1 };
         Clear.render(rect, buf);
         hint.render(rect, buf);
     }
@@ -155,10 +144,7 @@ fn queue_lines(app: &App, width: usize, max: usize) -> Vec<Line<'static>> {
         .map(|(when, message)| {
             let line = Line::from(vec![
                 Span::styled(format!("  {} {when}", theme.glyphs.corner), theme.faint()),
-                Span::styled(
-                    text::sanitize(message).replace('\n', " "),
-                    theme.muted().add_modifier(Modifier::ITALIC),
-                ),
+                Span::styled(text::sanitize(message).replace('\n', " "), theme.muted().add_modifier(Modifier::ITALIC)),
             ]);
             text::truncate_line(line, width)
         })

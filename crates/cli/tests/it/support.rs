@@ -40,7 +40,7 @@ impl Place {
         [
             ("PIZZAPI_HOME", home.as_str()),
             ("HOME", home.as_str()),
-            ("PATH", &std::env::var("PATH").unwrap_or_default()),
+            ("PATH", option_env!("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin")),
             ("LANG", "C.UTF-8"),
             ("TERM", "xterm-256color"),
             ("COLORTERM", "truecolor"),

@@ -79,9 +79,11 @@ impl Approval {
             if field.value.contains('\n') {
                 rows.push(Line::from(label));
                 let value = text::sanitize(&field.value);
-                rows.extend(text::wrap_plain(&value, width.saturating_sub(2), style, Break::Anywhere).into_iter().map(
-                    |row| text::prefixed(row, Span::raw("  ")),
-                ));
+                rows.extend(
+                    text::wrap_plain(&value, width.saturating_sub(2), style, Break::Anywhere)
+                        .into_iter()
+                        .map(|row| text::prefixed(row, Span::raw("  "))),
+                );
             } else {
                 let value = Span::styled(text::sanitize(&field.value).into_owned(), style);
                 rows.extend(text::wrap(Line::from(vec![label, value]), width, &[Span::raw("  ")], Break::Words));

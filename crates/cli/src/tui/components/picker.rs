@@ -29,13 +29,7 @@ pub struct Item {
 
 impl Item {
     pub fn new(value: impl Into<String>, label: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            value: value.into(),
-            label: label.into(),
-            detail: detail.into(),
-            group: String::new(),
-            current: false,
-        }
+        Self { value: value.into(), label: label.into(), detail: detail.into(), group: String::new(), current: false }
     }
 
     fn searched(&self) -> String {
@@ -289,13 +283,9 @@ impl Dialog for Picker {
     fn render(&mut self, area: Rect, buf: &mut Buffer, theme: &Theme) -> Option<Position> {
         let scope = if self.all { "this folder only" } else { "all folders" };
         let hints: Vec<(&str, &str)> = match self.purpose {
-            Purpose::Session => vec![
-                ("enter", "open"),
-                ("tab", scope),
-                ("ctrl+r", "rename"),
-                ("ctrl+d", "delete"),
-                ("esc", "close"),
-            ],
+            Purpose::Session => {
+                vec![("enter", "open"), ("tab", scope), ("ctrl+r", "rename"), ("ctrl+d", "delete"), ("esc", "close")]
+            }
             _ => vec![("enter", "choose"), ("esc", "close")],
         };
         let title = match self.items.len() {

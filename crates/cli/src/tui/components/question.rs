@@ -54,7 +54,11 @@ impl QuestionBox {
                 let options = entry.chosen.iter().filter_map(|at| question.options.get(*at)).cloned();
                 let all: Vec<String> = options.chain((!own.is_empty()).then(|| own.to_owned())).collect();
                 if ranked {
-                    all.iter().enumerate().map(|(at, item)| format!("{}. {item}", at + 1)).collect::<Vec<_>>().join(", ")
+                    all.iter()
+                        .enumerate()
+                        .map(|(at, item)| format!("{}. {item}", at + 1))
+                        .collect::<Vec<_>>()
+                        .join(", ")
                 } else {
                     all.join(", ")
                 }
@@ -232,8 +236,7 @@ impl Dialog for QuestionBox {
         }
         let y = inner.y + (own_row - skip) as u16;
         let prompt = if on_own { format!("{} ", theme.glyphs.pointer) } else { "  ".to_owned() };
-        let cursor =
-            entry.own.render(Rect { y, height: 1, ..inner }, buf, theme, &prompt, "or type your own answer");
+        let cursor = entry.own.render(Rect { y, height: 1, ..inner }, buf, theme, &prompt, "or type your own answer");
         on_own.then_some(cursor)
     }
 }

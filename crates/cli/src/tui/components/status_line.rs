@@ -85,10 +85,8 @@ fn place(status: &Status, width: usize, theme: &Theme) -> Line<'static> {
     }
     let name = status.session_name.as_deref().map(text::sanitize);
     let name_room = name.as_ref().map_or(0, |name| (text::width(name) + 3).min(room / 2));
-    let mut left = vec![Span::styled(
-        text::truncate_middle(&place, room.saturating_sub(name_room)).into_owned(),
-        theme.muted(),
-    )];
+    let mut left =
+        vec![Span::styled(text::truncate_middle(&place, room.saturating_sub(name_room)).into_owned(), theme.muted())];
     if let Some(name) = name.filter(|_| name_room > 5) {
         left.push(Span::styled(format!(" {} ", theme.glyphs.separator), theme.faint()));
         left.push(Span::styled(text::truncate(&name, name_room - 3).into_owned(), theme.accent()));
@@ -170,10 +168,7 @@ fn figures(status: &Status, width: usize, now: u64, theme: &Theme) -> Line<'stat
 
 fn link(link: &Link, now: u64, theme: &Theme) -> Line<'static> {
     let light = |style: Style, label: String| {
-        Line::from(vec![
-            Span::styled(format!("{} ", theme.glyphs.bullet), style),
-            Span::styled(label, style),
-        ])
+        Line::from(vec![Span::styled(format!("{} ", theme.glyphs.bullet), style), Span::styled(label, style)])
     };
     match link {
         Link::Off => Line::default(),

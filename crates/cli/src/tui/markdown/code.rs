@@ -134,9 +134,8 @@ impl CodeHighlighter {
     /// Highlights the next line (without its line break).
     pub fn line(&mut self, source: &str, theme: &Theme) -> Vec<Span<'static>> {
         self.bytes += source.len();
-        let plain = |source: &str| {
-            vec![Span::styled(text::sanitize(source).into_owned(), Style::new().fg(theme.syntax.plain))]
-        };
+        let plain =
+            |source: &str| vec![Span::styled(text::sanitize(source).into_owned(), Style::new().fg(theme.syntax.plain))];
         if !theme.has_color() || self.bytes > MAX_HIGHLIGHTED_BYTES || source.len() > MAX_HIGHLIGHTED_LINE {
             return plain(source);
         }

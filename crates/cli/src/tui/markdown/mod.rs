@@ -204,8 +204,7 @@ impl<'t> Renderer<'t> {
             Tag::Heading { level, .. } => {
                 self.open_block();
                 let style = Style::new().fg(theme.heading).add_modifier(Modifier::BOLD);
-                let style =
-                    if level == HeadingLevel::H1 { style.add_modifier(Modifier::UNDERLINED) } else { style };
+                let style = if level == HeadingLevel::H1 { style.add_modifier(Modifier::UNDERLINED) } else { style };
                 self.styles.push(style);
                 if level >= HeadingLevel::H3 {
                     let marks = "#".repeat(level as usize);

@@ -39,8 +39,11 @@ fn conversation(tui: &mut TestTui) {
     let args = json!({"command": "cargo test", "title": "Run the tests"});
     agent(tui, json!({"type": "tool_execution_start", "toolCallId": "t1", "toolName": "bash", "args": args}));
     let result = json!({"content": [{"type": "text", "text": "running 3 tests\ntest result: ok"}]});
-    agent(tui, json!({"type": "tool_execution_end", "toolCallId": "t1", "toolName": "bash",
-                      "result": result, "isError": false}));
+    agent(
+        tui,
+        json!({"type": "tool_execution_end", "toolCallId": "t1", "toolName": "bash",
+                      "result": result, "isError": false}),
+    );
     let answer = json!({"role": "assistant", "content": [{"type": "text", "text": "All three pass."}],
         "api": "a", "provider": "anthropic", "model": "claude", "stopReason": "stop", "timestamp": 3,
         "usage": message["usage"]});
@@ -118,7 +121,8 @@ fn queued_messages_are_shown_and_come_back_on_escape() {
 fn a_dialog_does_not_take_the_keys_of_somebody_typing() {
     let mut tui = TestTui::new();
     tui.write("let me ");
-    let approval = serde_json::from_value(json!({"promptId": "p", "title": "Run this?", "message": "rm -r /"})).unwrap();
+    let approval =
+        serde_json::from_value(json!({"promptId": "p", "title": "Run this?", "message": "rm -r /"})).unwrap();
     tui.send(AppEvent::Local(Local::DecisionRaised(Decision::Approval(approval))));
     tui.write("y");
     assert_eq!(tui.effects(), []);
@@ -205,9 +209,7 @@ fn text_marked_with_the_mouse_is_copied_and_a_click_unfolds() {
     let mut tui = TestTui::new();
     conversation(&mut tui);
     tui.screen(64, 20);
-    let mouse = |kind, column, row| {
-        AppEvent::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
-    };
+    let mouse = |kind, column, row| AppEvent::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE });
     tui.send(mouse(MouseEventKind::Down(MouseButton::Left), 3, 4));
     tui.send(mouse(MouseEventKind::Drag(MouseButton::Left), 60, 6));
     tui.screen(64, 20);
@@ -250,8 +252,11 @@ fn a_long_conversation_draws_as_fast_as_a_short_one() {
         }
         let mut message = assistant(json!([{"type": "text", "text": text}]), "pending");
         message["timestamp"] = json!(100_000);
-        agent(&mut tui, json!({"type": "message_update", "message": message,
-            "assistantMessageEvent": {"type": "text_delta", "contentIndex": 0, "delta": "x"}}));
+        agent(
+            &mut tui,
+            json!({"type": "message_update", "message": message,
+            "assistantMessageEvent": {"type": "text_delta", "contentIndex": 0, "delta": "x"}}),
+        );
         tui.keys("ctrl+end");
         tui.screen(100, 40);
     }

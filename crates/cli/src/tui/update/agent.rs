@@ -1,8 +1,7 @@
 //! What the agent reports → cells and status.
 
 use pizzapi_protocol::{
-    AgentEvent, AssistantMessage, ContentBlock, Message, MessageContent, MetaEvent, NotifyType, RawJson,
-    StopReason,
+    AgentEvent, AssistantMessage, ContentBlock, Message, MessageContent, MetaEvent, NotifyType, RawJson, StopReason,
 };
 use serde_json::Value;
 
@@ -102,7 +101,9 @@ fn on_meta(app: &mut App, event: &MetaEvent) -> Vec<Effect> {
         MetaEvent::PlanModeToggled(event) => app.status.plan_mode = event.enabled,
         MetaEvent::ThinkingLevelChanged(event) => app.status.thinking.clone_from(&event.level),
         MetaEvent::GoalUpdated(event) => app.status.goal = event.goal.as_ref().map(|goal| goal.description.clone()),
-        MetaEvent::ApprovalPending(event) => return super::on_decision(app, Decision::Approval(event.approval.clone())),
+        MetaEvent::ApprovalPending(event) => {
+            return super::on_decision(app, Decision::Approval(event.approval.clone()));
+        }
         MetaEvent::McpStartupReport(event) => {
             for error in event.report.errors.iter().flatten() {
                 app.transcript.notice(Level::Warning, format!("MCP server {}: {}", error.server, error.error));
@@ -205,12 +206,14 @@ pub fn show_message(app: &mut App, message: &Message, done: bool) {
         }
         Message::CompactionSummary(message) => {
             let key = message_key("compaction", message.id.as_deref(), message.timestamp);
-            let label = format!("Conversation compacted ({} tokens before)", text::compact_count(message.tokens_before as u64));
+            let label =
+                format!("Conversation compacted ({} tokens before)", text::compact_count(message.tokens_before));
             app.transcript.put(key, CellKind::Block { label, body: message.summary.clone() });
         }
         Message::BranchSummary(message) => {
             let key = message_key("branch", message.id.as_deref(), message.timestamp);
-            app.transcript.put(key, CellKind::Block { label: "Summary of a branch".into(), body: message.summary.clone() });
+            app.transcript
+                .put(key, CellKind::Block { label: "Summary of a branch".into(), body: message.summary.clone() });
         }
         Message::Other(_) => {}
     }

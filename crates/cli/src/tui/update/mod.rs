@@ -13,9 +13,9 @@ use super::components::help::Help;
 use super::components::picker::{Picker, Purpose};
 use super::components::plan::PlanReview;
 use super::components::question::QuestionBox;
+use super::components::transcript::message::Level;
 use super::components::transcript::tool_call::{ToolCall, ToolState};
 use super::components::transcript::{CellKind, Switches};
-use super::components::transcript::message::Level;
 use super::effect::Effect;
 use super::event::{AppEvent, Decision, Loaded, Local, StateView};
 use super::keymap::Action;
@@ -115,8 +115,8 @@ fn on_paste(app: &mut App, text: &str) -> Vec<Effect> {
 fn on_key(app: &mut App, key: KeyEvent) -> Vec<Effect> {
     app.selection = None;
     let guarded = app.now < app.dialog_guard_until;
-    let is_text = matches!(key.code, KeyCode::Char(_))
-        && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+    let is_text =
+        matches!(key.code, KeyCode::Char(_)) && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
     if is_text {
         app.last_typed_at = app.now;
     }
@@ -529,4 +529,3 @@ fn on_loaded(app: &mut App, loaded: Loaded) -> Vec<Effect> {
     }
     Vec::new()
 }
-

@@ -555,8 +555,7 @@ impl Composer {
     /// Placeholders, mentions and the command word get a colour.
     fn mark_chips(&self, area: Rect, buf: &mut Buffer, theme: &Theme) {
         for y in area.top()..area.bottom() {
-            let symbols: Vec<String> =
-                (area.left()..area.right()).map(|x| buf[(x, y)].symbol().to_owned()).collect();
+            let symbols: Vec<String> = (area.left()..area.right()).map(|x| buf[(x, y)].symbol().to_owned()).collect();
             let mut column = 0;
             while column < symbols.len() {
                 let rest: String = symbols[column..].concat();
@@ -628,7 +627,8 @@ mod tests {
     }
 
     fn write(composer: &mut Composer, content: &str) {
-        let keys: Vec<String> = content.chars().map(|c| if c == ' ' { "space".into() } else { c.to_string() }).collect();
+        let keys: Vec<String> =
+            content.chars().map(|c| if c == ' ' { "space".into() } else { c.to_string() }).collect();
         typed(composer, &keys.iter().map(String::as_str).collect::<Vec<_>>());
     }
 

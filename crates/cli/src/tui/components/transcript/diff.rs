@@ -234,7 +234,11 @@ fn differing(old: &str, new: &str) -> (Ranges, Ranges) {
 
 /// Applies `mark` to byte ranges of a line that was split into spans. Ranges count in the original text; tabs that
 /// became spaces shift them, so lines with tabs stay unmarked.
-fn emphasize(spans: Vec<Span<'static>>, ranges: &[(usize, usize)], mark: impl Fn(Style) -> Style) -> Vec<Span<'static>> {
+fn emphasize(
+    spans: Vec<Span<'static>>,
+    ranges: &[(usize, usize)],
+    mark: impl Fn(Style) -> Style,
+) -> Vec<Span<'static>> {
     let total: usize = spans.iter().map(|span| span.content.len()).sum();
     if ranges.iter().any(|(_, end)| *end > total) {
         return spans;

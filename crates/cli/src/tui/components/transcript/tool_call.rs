@@ -332,9 +332,11 @@ impl ToolCall {
             let style = if self.state == ToolState::Succeeded { theme.success() } else { theme.muted() };
             let rows = text::wrap_plain(&text::sanitize(answer), width.saturating_sub(2), style, Break::Words);
             let pointer = Span::styled(format!("{} ", theme.glyphs.pointer), theme.accent());
-            body.extend(rows.into_iter().enumerate().map(|(index, row)| {
-                text::prefixed(row, if index == 0 { pointer.clone() } else { Span::raw("  ") })
-            }));
+            body.extend(
+                rows.into_iter().enumerate().map(|(index, row)| {
+                    text::prefixed(row, if index == 0 { pointer.clone() } else { Span::raw("  ") })
+                }),
+            );
         }
         body
     }
