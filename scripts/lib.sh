@@ -38,7 +38,9 @@ need_npm() {
   sum=$(cksum < "$folder/package-lock.json")
   if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$sum" ]; then return; fi
   say "installing npm packages of $folder"
-  (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error)
+  # Some versions of npm leave optional packages of other platforms out of the lock file and then refuse it; `install` keeps to the
+  # locked versions all the same.
+  (cd "$folder" && { npm ci --no-audit --no-fund --loglevel=silent || npm install --no-save --no-audit --no-fund --loglevel=error; })
   printf '%s' "$sum" > "$stamp"
 }
 
