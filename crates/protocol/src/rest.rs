@@ -70,6 +70,8 @@ wire! {
     /// `GET /api/signup-status`.
     pub struct SignupStatus {
         signup_enabled: bool,
+        /// There is no account yet: whoever comes is the first.
+        first_account?: bool,
     }
 
     /// `GET /livez`, `/readyz`.

@@ -61,13 +61,13 @@ export async function checkSession(): Promise<void> {
   }
 }
 
-/** Is signing up offered? When nobody can say, it is: the first person must be able to. */
-export async function signupOpen(): Promise<boolean> {
+/** Is signing up offered, and is there nobody yet? When nobody can say, it is offered: the first person must be able to. */
+export async function signupStatus(): Promise<{ open: boolean; first: boolean }> {
   try {
-    const answer = await api.get<{ signupEnabled?: unknown }>("/api/signup-status", { expectUnauthorized: true });
-    return answer.signupEnabled !== false;
+    const answer = await api.get<{ signupEnabled?: unknown; firstAccount?: unknown }>("/api/signup-status", { expectUnauthorized: true });
+    return { open: answer.signupEnabled !== false, first: answer.firstAccount === true };
   } catch {
-    return true;
+    return { open: true, first: false };
   }
 }
 

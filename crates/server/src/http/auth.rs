@@ -40,7 +40,8 @@ impl IntoResponse for AccountError {
 type Answer = Result<Response, AccountError>;
 
 pub async fn signup_status(State(app): State<App>) -> Result<Json<Value>, ApiError> {
-    Ok(Json(json!({ "signupEnabled": is_signup_open(&app).await? })))
+    let first = !app.db.users().any().await?;
+    Ok(Json(json!({ "signupEnabled": is_signup_open(&app).await?, "firstAccount": first })))
 }
 
 pub async fn ok() -> Json<Value> {

@@ -1,8 +1,8 @@
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
 import { Logo } from "@/app/Logo";
-import { to, useRoute } from "@/app/routes";
-import { signupOpen, useAuth } from "@/data/auth";
+import { navigate, to, useRoute } from "@/app/routes";
+import { signupStatus, useAuth } from "@/data/auth";
 import { Spinner } from "@/ui/Spinner";
 import { AuthForm } from "./AuthForm";
 import type { Mode } from "./words";
@@ -17,11 +17,18 @@ export function AuthScreen({ mode }: { mode: Mode }) {
 
   useEffect(() => {
     let current = true;
-    if (status === "out") void signupOpen().then((answer) => current && setOpen(answer));
+    if (status === "out") {
+      void signupStatus().then((answer) => {
+        if (!current) return;
+        setOpen(answer.open);
+        // Nobody can sign in yet.
+        if (answer.first && mode === "sign-in") navigate(to.signUp(next), { replace: true });
+      });
+    }
     return () => {
       current = false;
     };
-  }, [status]);
+  }, [status, mode, next]);
 
   useEffect(() => {
     document.title = mode === "sign-in" ? "Sign in — PizzaPi" : "Create account — PizzaPi";

@@ -3358,6 +3358,8 @@ export type SignedUp = {
  */
 export type SignupStatus = {
   signupEnabled: boolean;
+  /** There is no account yet: whoever comes is the first. */
+  firstAccount?: boolean;
 };
 
 export type SkillResult = {

@@ -46,9 +46,9 @@ async fn the_cookie_is_hidden_from_scripts_and_other_sites() {
 #[tokio::test]
 async fn by_default_only_the_first_person_gets_an_account() {
     let server = TestServer::with(|config| config.auth.first_user_only = true).await;
-    assert_eq!(server.get("/api/signup-status").await.body, json!({ "signupEnabled": true }));
+    assert_eq!(server.get("/api/signup-status").await.body, json!({ "signupEnabled": true, "firstAccount": true }));
     server.person("ana").await;
-    assert_eq!(server.get("/api/signup-status").await.body, json!({ "signupEnabled": false }));
+    assert_eq!(server.get("/api/signup-status").await.body, json!({ "signupEnabled": false, "firstAccount": false }));
     let second = server.post("/api/auth/sign-up/email", sign_up("bo")).await;
     assert_eq!((second.status, second.error()), (StatusCode::FORBIDDEN, "Signups are disabled. Contact the administrator."));
 }
