@@ -178,7 +178,8 @@ impl Import {
 
     async fn credentials(&self, report: &mut Report) -> Result<(), sqlx::Error> {
         for row in self.table("session").await? {
-            let (Some(id), Some(token), Some(user)) = (text(&row, "id"), text(&row, "token"), text(&row, "userId")) else {
+            let (Some(id), Some(token), Some(user)) = (text(&row, "id"), text(&row, "token"), text(&row, "userId"))
+            else {
                 continue;
             };
             let expires = time(&row, "expiresAt").unwrap_or(0);
@@ -298,7 +299,8 @@ impl Import {
             report.settings += self.insert(sql, vec![some(user), some(model)]).await?;
         }
         for row in self.table("user_preference").await? {
-            let (Some(user), Some(key), Some(value)) = (text(&row, "userId"), text(&row, "key"), text(&row, "value")) else {
+            let (Some(user), Some(key), Some(value)) = (text(&row, "userId"), text(&row, "key"), text(&row, "value"))
+            else {
                 continue;
             };
             let sql = "INSERT INTO preference (user_id, name, value, updated_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
@@ -306,7 +308,9 @@ impl Import {
             report.settings += self.insert(sql, vec![some(user), some(key), some(value), int(at)]).await?;
         }
         for row in self.table("runner_recent_folder").await? {
-            let (Some(user), Some(runner), Some(path)) = (text(&row, "userId"), text(&row, "runnerId"), text(&row, "path")) else {
+            let (Some(user), Some(runner), Some(path)) =
+                (text(&row, "userId"), text(&row, "runnerId"), text(&row, "path"))
+            else {
                 continue;
             };
             let sql = "INSERT INTO recent_folder (user_id, runner_id, path, uses, last_used_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
@@ -315,10 +319,13 @@ impl Import {
             report.settings += self.insert(sql, vec![some(user), some(runner), some(path), int(uses), int(at)]).await?;
         }
         for row in self.table("push_subscription").await? {
-            let (Some(id), Some(user), Some(endpoint)) = (text(&row, "id"), text(&row, "userId"), text(&row, "endpoint")) else {
+            let (Some(id), Some(user), Some(endpoint)) =
+                (text(&row, "id"), text(&row, "userId"), text(&row, "endpoint"))
+            else {
                 continue;
             };
-            let keys: serde_json::Value = text(&row, "keys").and_then(|keys| serde_json::from_str(&keys).ok()).unwrap_or_default();
+            let keys: serde_json::Value =
+                text(&row, "keys").and_then(|keys| serde_json::from_str(&keys).ok()).unwrap_or_default();
             let (Some(p256dh), Some(auth)) = (keys["p256dh"].as_str(), keys["auth"].as_str()) else {
                 report.skipped.push(format!("push subscription {id}: its keys cannot be read"));
                 continue;
@@ -345,7 +352,8 @@ impl Import {
 
     async fn webhooks(&self, report: &mut Report) -> Result<(), sqlx::Error> {
         for row in self.table("webhook").await? {
-            let (Some(id), Some(user), Some(secret)) = (text(&row, "id"), text(&row, "userId"), text(&row, "secret")) else {
+            let (Some(id), Some(user), Some(secret)) = (text(&row, "id"), text(&row, "userId"), text(&row, "secret"))
+            else {
                 continue;
             };
             if !self.has_account(&user).await? {
@@ -386,7 +394,9 @@ impl Import {
     /// The old rows name no user; the owner of the session or the runner is theirs.
     async fn triggers(&self, report: &mut Report, owners: &Owners) -> Result<(), sqlx::Error> {
         for row in self.table("runner_trigger_listener").await? {
-            let (Some(id), Some(runner), Some(kind)) = (text(&row, "id"), text(&row, "runnerId"), text(&row, "triggerType")) else {
+            let (Some(id), Some(runner), Some(kind)) =
+                (text(&row, "id"), text(&row, "runnerId"), text(&row, "triggerType"))
+            else {
                 continue;
             };
             let Some(user) = owners.runners.get(&runner) else {
@@ -402,7 +412,9 @@ impl Import {
                 .await?;
         }
         for row in self.table("trigger_subscription").await? {
-            let (Some(id), Some(session), Some(kind)) = (text(&row, "id"), text(&row, "sessionId"), text(&row, "triggerType")) else {
+            let (Some(id), Some(session), Some(kind)) =
+                (text(&row, "id"), text(&row, "sessionId"), text(&row, "triggerType"))
+            else {
                 continue;
             };
             let runner = text(&row, "runnerId").unwrap_or_default();
@@ -415,7 +427,8 @@ impl Import {
                        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
             let document = text(&row, "subscriptionJson").unwrap_or_else(|| "{}".to_owned());
             let at = time(&row, "updatedAt").unwrap_or(self.now);
-            let values = vec![some(id), some(user.clone()), some(session), some(runner), some(kind), some(document), int(at)];
+            let values =
+                vec![some(id), some(user.clone()), some(session), some(runner), some(kind), some(document), int(at)];
             report.subscriptions += self.insert(sql, values).await?;
         }
         Ok(())

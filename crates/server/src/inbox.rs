@@ -14,8 +14,8 @@ use pizzapi_protocol::events::{DecodeError, EventTable, ReplyFn};
 use serde_json::value::RawValue;
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::extract::{AckSender, SocketRef};
-use socketioxide::handler::{FromMessage, Value};
 use socketioxide::handler::message::FromMessageParts;
+use socketioxide::handler::{FromMessage, Value};
 use socketioxide::socket::{DisconnectReason, Socket};
 use tokio::sync::mpsc;
 
@@ -156,7 +156,8 @@ impl<T: EventTable> Frame<T> {
             Ok(None) => return,
             Err(error) => Arrived::Malformed(error),
         };
-        let is_half_full = sender.capacity() < bounds.events / 2 || shared.bytes.load(Ordering::Relaxed) > bounds.bytes / 2;
+        let is_half_full =
+            sender.capacity() < bounds.events / 2 || shared.bytes.load(Ordering::Relaxed) > bounds.bytes / 2;
         if is_half_full
             && let Arrived::Event(event) = &arrived
             && (bounds.sheds)(event)

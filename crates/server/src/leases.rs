@@ -48,10 +48,11 @@ impl Lights {
     fn show(&self, app: &App, record: &Arc<SessionRecord>, now: i64) {
         let lights = lights(app, record);
         let states = [lights.machine.state, lights.agent.state, lights.model.state];
-        let mut shown = self
-            .shown
-            .entry(record.session_id.clone())
-            .or_insert_with(|| Shown { states: [LightState::Unknown; 3], viewers_at: 0, lists_at: now });
+        let mut shown = self.shown.entry(record.session_id.clone()).or_insert_with(|| Shown {
+            states: [LightState::Unknown; 3],
+            viewers_at: 0,
+            lists_at: now,
+        });
         let changed = shown.states != states;
         let lists = changed || now - shown.lists_at >= SHOW_LISTS_MS;
         let viewers = changed || now - shown.viewers_at >= SHOW_VIEWERS_MS;
@@ -127,7 +128,8 @@ async fn graces(app: App) {
             for record in records {
                 let mut due = record.presence.at(now);
                 // Its connection went without a word (its task died): the same as a broken one.
-                if due.is_online() && app.live.routes.relay(&record.session_id).is_none() && !app.shutdown.is_draining() {
+                if due.is_online() && app.live.routes.relay(&record.session_id).is_none() && !app.shutdown.is_draining()
+                {
                     due = Presence::Reconnecting { until: now + app.config.sessions.grace.as_millis() as i64 };
                 }
                 if due == record.presence {
@@ -177,7 +179,10 @@ async fn expire(app: App) {
     for record in records {
         let is_connected = app.live.routes.relay(&record.session_id).is_some();
         let silent_since = record.last_heartbeat_at.unwrap_or(record.started_at).max(record.last_active_at);
-        if record.is_ephemeral && record.expires_at.is_some_and(|at| at <= now) && !(is_connected && now - silent_since < ORPHAN_MS) {
+        if record.is_ephemeral
+            && record.expires_at.is_some_and(|at| at <= now)
+            && !(is_connected && now - silent_since < ORPHAN_MS)
+        {
             let end = if is_connected { End::expired() } else { End { expels: false, ..End::expired() } };
             end_session(&app, &record.session_id, Some(record.epoch), end).await;
         }

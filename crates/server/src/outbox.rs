@@ -163,7 +163,11 @@ impl Outbox {
     }
 
     /// [`Self::call`] with an acknowledgement read as `T`.
-    pub async fn call_as<E: Event, T: DeserializeOwned + Send + 'static>(&self, payload: &E::Payload, wait: Duration) -> Result<T, CallError> {
+    pub async fn call_as<E: Event, T: DeserializeOwned + Send + 'static>(
+        &self,
+        payload: &E::Payload,
+        wait: Duration,
+    ) -> Result<T, CallError> {
         self.ask::<E, T>(payload, wait).await
     }
 
@@ -175,7 +179,8 @@ impl Outbox {
     ) -> impl Future<Output = Result<T, CallError>> + Send + 'static {
         let give_up = tokio::time::Instant::now() + wait;
         let first = self.try_ask::<T>(E::NAME, payload, wait);
-        let body = matches!(first, Err(SendError::Socket(SocketError::InternalChannelFull))).then(|| RawJson::new(payload));
+        let body =
+            matches!(first, Err(SendError::Socket(SocketError::InternalChannelFull))).then(|| RawJson::new(payload));
         let this = self.clone();
         async move {
             let mut sent = first;
@@ -205,7 +210,12 @@ impl Outbox {
         }
     }
 
-    fn try_ask<T>(&self, name: &'static str, payload: &(impl Serialize + ?Sized), wait: Duration) -> Result<AckStream<T>, SendError> {
+    fn try_ask<T>(
+        &self,
+        name: &'static str,
+        payload: &(impl Serialize + ?Sized),
+        wait: Duration,
+    ) -> Result<AckStream<T>, SendError> {
         let waiting = self.inner.waiting.lock();
         if waiting.frames.is_empty() {
             self.inner.socket.timeout(wait).emit_with_ack::<_, T>(name, payload)

@@ -113,7 +113,8 @@ impl RelayHandle {
     /// Commands that were asked before `before` and never answered.
     pub fn overdue(&self, before: i64) -> Vec<(CommandId, Sid)> {
         let mut askers = self.askers.lock();
-        let due: Vec<_> = askers.iter().filter(|(_, (_, at))| *at < before).map(|(id, (sid, _))| (id.clone(), *sid)).collect();
+        let due: Vec<_> =
+            askers.iter().filter(|(_, (_, at))| *at < before).map(|(id, (sid, _))| (id.clone(), *sid)).collect();
         for (id, _) in &due {
             askers.shift_remove(id);
         }
@@ -177,7 +178,14 @@ pub enum RunnerError {
 }
 
 impl RunnerHandle {
-    pub fn new(runner: RunnerId, user: UserId, claim: u64, capabilities: PeerCapabilities, out: Outbox, now: i64) -> Self {
+    pub fn new(
+        runner: RunnerId,
+        user: UserId,
+        claim: u64,
+        capabilities: PeerCapabilities,
+        out: Outbox,
+        now: i64,
+    ) -> Self {
         Self {
             runner,
             user,
@@ -199,7 +207,11 @@ impl RunnerHandle {
         }
     }
 
-    async fn request<E: Event>(&self, payload: impl FnOnce(RequestId) -> E::Payload, wait: Duration) -> Result<RunnerReply, RunnerError> {
+    async fn request<E: Event>(
+        &self,
+        payload: impl FnOnce(RequestId) -> E::Payload,
+        wait: Duration,
+    ) -> Result<RunnerReply, RunnerError> {
         let id = RequestId::from(uuid::Uuid::new_v4().to_string());
         let (answer, answered) = oneshot::channel();
         {
@@ -311,7 +323,12 @@ pub async fn runner_request<E: Event>(
 }
 
 /// Tell a runner of `user` something that has no answer.
-pub async fn tell_runner<E: Event>(app: &App, user: &UserId, runner: &RunnerId, payload: &E::Payload) -> Result<(), RunnerError> {
+pub async fn tell_runner<E: Event>(
+    app: &App,
+    user: &UserId,
+    runner: &RunnerId,
+    payload: &E::Payload,
+) -> Result<(), RunnerError> {
     runner_of(app, user, runner).await?.out.emit::<E>(payload);
     Ok(())
 }

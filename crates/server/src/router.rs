@@ -1,15 +1,15 @@
 //! Every route on one page.
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, delete, get, post, put};
-use axum::Router;
 use tower_http::compression::CompressionLayer;
 
 use crate::app::App;
 use crate::http::{
-    api_keys, attachments, auth, callbacks, envelope, health, metrics, mobile_link, push, runner_content, runner_files, runners, sessions, settings,
-    setup_claim, static_ui, triggers, version, webhooks,
+    api_keys, attachments, auth, callbacks, envelope, health, metrics, mobile_link, push, runner_content, runner_files,
+    runners, sessions, settings, setup_claim, static_ui, triggers, version, webhooks,
 };
 use crate::socket;
 

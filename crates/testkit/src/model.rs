@@ -30,7 +30,10 @@ pub enum Step {
     Thinking(String),
     Text(String),
     /// A call of a tool; its arguments arrive in pieces.
-    Tool { name: String, args: Value },
+    Tool {
+        name: String,
+        args: Value,
+    },
     /// Hold the stream open until the gate of this name is opened.
     Wait(String),
     /// Milliseconds between pieces from here on.
@@ -194,7 +197,9 @@ async fn models() -> Json<Value> {
 }
 
 async fn tags() -> Json<Value> {
-    Json(json!({ "models": [{ "name": "scripted:latest", "model": "scripted:latest", "details": { "family": "scripted" } }] }))
+    Json(
+        json!({ "models": [{ "name": "scripted:latest", "model": "scripted:latest", "details": { "family": "scripted" } }] }),
+    )
 }
 
 async fn anthropic(State(script): Shared, headers: HeaderMap, body: Bytes) -> Response {
@@ -219,7 +224,13 @@ trait Dialect: Send {
     fn error(&self, status: u16, text: &str) -> Value;
 }
 
-fn answer(script: &Arc<Mutex<Script>>, path: &str, headers: &HeaderMap, body: &[u8], mut dialect: Box<dyn Dialect>) -> Response {
+fn answer(
+    script: &Arc<Mutex<Script>>,
+    path: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+    mut dialect: Box<dyn Dialect>,
+) -> Response {
     let body: Value = match serde_json::from_slice(body) {
         Ok(body) => body,
         Err(error) => return (StatusCode::BAD_REQUEST, Json(dialect.error(400, &error.to_string()))).into_response(),
@@ -332,10 +343,13 @@ impl Anthropic {
     fn block(&mut self, start: Value, deltas: impl Iterator<Item = Value>) -> Vec<String> {
         let index = self.index;
         self.index += 1;
-        let mut frames = vec![named("content_block_start", &json!({ "type": "content_block_start", "index": index, "content_block": start }))];
-        frames.extend(
-            deltas.map(|delta| named("content_block_delta", &json!({ "type": "content_block_delta", "index": index, "delta": delta }))),
-        );
+        let mut frames = vec![named(
+            "content_block_start",
+            &json!({ "type": "content_block_start", "index": index, "content_block": start }),
+        )];
+        frames.extend(deltas.map(|delta| {
+            named("content_block_delta", &json!({ "type": "content_block_delta", "index": index, "delta": delta }))
+        }));
         frames.push(named("content_block_stop", &json!({ "type": "content_block_stop", "index": index })));
         frames
     }
@@ -427,7 +441,8 @@ impl Dialect for Completions {
     fn tool(&mut self, id: &str, name: &str, pieces: Vec<String>) -> Vec<String> {
         let index = self.tools;
         self.tools += 1;
-        let call = json!({ "index": index, "id": id, "type": "function", "function": { "name": name, "arguments": "" } });
+        let call =
+            json!({ "index": index, "id": id, "type": "function", "function": { "name": name, "arguments": "" } });
         let mut frames = vec![Self::chunk(&json!({ "tool_calls": [call] }), None)];
         frames.extend(pieces.into_iter().map(|piece| {
             Self::chunk(&json!({ "tool_calls": [{ "index": index, "function": { "arguments": piece } }] }), None)
@@ -493,13 +508,19 @@ impl Dialect for Responses {
         let done = json!({ "id": id, "type": "reasoning", "summary": [{ "type": "summary_text", "text": whole }], "encrypted_content": "c2NyaXB0ZWQ=" });
         let mut frames = vec![
             self.event("response.output_item.added", json!({ "output_index": index, "item": empty })),
-            self.event("response.reasoning_summary_part.added", json!({ "output_index": index, "item_id": id, "summary_index": 0, "part": part })),
+            self.event(
+                "response.reasoning_summary_part.added",
+                json!({ "output_index": index, "item_id": id, "summary_index": 0, "part": part }),
+            ),
         ];
         for piece in pieces {
             let delta = json!({ "output_index": index, "item_id": id, "summary_index": 0, "delta": piece });
             frames.push(self.event("response.reasoning_summary_text.delta", delta));
         }
-        frames.push(self.event("response.reasoning_summary_text.done", json!({ "output_index": index, "item_id": id, "summary_index": 0, "text": whole })));
+        frames.push(self.event(
+            "response.reasoning_summary_text.done",
+            json!({ "output_index": index, "item_id": id, "summary_index": 0, "text": whole }),
+        ));
         frames.push(self.event("response.output_item.done", json!({ "output_index": index, "item": done.clone() })));
         self.items.push(done);
         frames
@@ -518,7 +539,10 @@ impl Dialect for Responses {
             data
         };
         let mut frames = vec![
-            self.event("response.output_item.added", json!({ "output_index": index, "item": item("in_progress", json!([])) })),
+            self.event(
+                "response.output_item.added",
+                json!({ "output_index": index, "item": item("in_progress", json!([])) }),
+            ),
             self.event("response.content_part.added", with("part", part(""))),
         ];
         for piece in pieces {
@@ -536,15 +560,20 @@ impl Dialect for Responses {
         let index = self.index();
         let item_id = format!("fc_{index}");
         let whole: String = pieces.concat();
-        let item = |status: &str, arguments: &str| {
-            json!({ "id": item_id, "type": "function_call", "status": status, "call_id": id, "name": name, "arguments": arguments })
-        };
-        let mut frames = vec![self.event("response.output_item.added", json!({ "output_index": index, "item": item("in_progress", "") }))];
+        let item = |status: &str, arguments: &str| json!({ "id": item_id, "type": "function_call", "status": status, "call_id": id, "name": name, "arguments": arguments });
+        let mut frames =
+            vec![self.event(
+                "response.output_item.added",
+                json!({ "output_index": index, "item": item("in_progress", "") }),
+            )];
         for piece in pieces {
             let delta = json!({ "output_index": index, "item_id": item_id, "delta": piece });
             frames.push(self.event("response.function_call_arguments.delta", delta));
         }
-        frames.push(self.event("response.function_call_arguments.done", json!({ "output_index": index, "item_id": item_id, "arguments": whole })));
+        frames.push(self.event(
+            "response.function_call_arguments.done",
+            json!({ "output_index": index, "item_id": item_id, "arguments": whole }),
+        ));
         let done = item("completed", &whole);
         frames.push(self.event("response.output_item.done", json!({ "output_index": index, "item": done.clone() })));
         self.items.push(done);

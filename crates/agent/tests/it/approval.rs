@@ -22,10 +22,10 @@ fn outside() -> Reply {
 async fn writing_outside_waits_for_a_person_and_a_refusal_is_an_error_result() {
     let bench = Bench::new().await;
     bench.model.push(outside()).push(Reply::text("understood"));
-    // The folder of the test lies in the temporary directory, which is allowed; a home directory is not.
+    // The folder of the test lies in the temporary directory, which is allowed, and so may this checkout; a home directory is not.
     let mut config = bench.config();
     config.env.insert("TMPDIR".into(), "/nowhere".into());
-    let home = tempfile::tempdir_in(std::env::current_dir().unwrap()).unwrap();
+    let home = tempfile::tempdir_in(std::env::home_dir().unwrap()).unwrap();
     config.cwd = home.path().join("project");
     std::fs::create_dir_all(&config.cwd).unwrap();
     let mut session = Session::start(config).await;

@@ -816,8 +816,14 @@ async fn a_child_tells_its_parent_when_it_is_done_and_asks_it() {
 async fn a_large_conversation_arrives_in_pieces_and_again_when_the_line_broke_between_them() {
     let relay = Relay::start(Kind::Ours);
     let session = Arc::new(FakeSession::default());
-    let long =
-        |n: usize| Message::User(UserMessage { id: None, request_id: None, content: "x".repeat(40_000).into(), timestamp: n as i64 });
+    let long = |n: usize| {
+        Message::User(UserMessage {
+            id: None,
+            request_id: None,
+            content: "x".repeat(40_000).into(),
+            timestamp: n as i64,
+        })
+    };
     *session.messages.lock() = (0..200).map(long).collect();
     let fixture = Fixture::start_with(&relay, session);
     let whole = |book: &Book| {

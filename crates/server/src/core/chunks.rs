@@ -92,7 +92,8 @@ impl Assembly {
         if self.bytes > MAX_ASSEMBLY_BYTES {
             return Taken::TooLarge;
         }
-        self.received += serde_json::from_str::<Vec<&RawValue>>(chunk.messages.get()).map_or(0, |messages| messages.len() as u64);
+        self.received +=
+            serde_json::from_str::<Vec<&RawValue>>(chunk.messages.get()).map_or(0, |messages| messages.len() as u64);
         self.parts.insert(index, RawJson::from(chunk.messages.to_owned()));
         self.progressed_at = now;
         if chunk.is_final {

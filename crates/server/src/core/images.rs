@@ -134,7 +134,9 @@ mod tests {
     #[test]
     fn what_could_not_be_stored_stays() {
         let data = STANDARD.encode(vec![7; 20_000]);
-        let event = RawJson::from(json!({"type": "x", "content": [{"type": "image", "source": {"data": format!("data:image/png;base64,{data}")}}]}));
+        let event = RawJson::from(
+            json!({"type": "x", "content": [{"type": "image", "source": {"data": format!("data:image/png;base64,{data}")}}]}),
+        );
         assert_eq!(find(&event, "u").len(), 1);
         let after: Value = replace(&event, "u", &HashMap::new()).to().unwrap();
         assert!(after["content"][0]["source"]["data"].is_string());

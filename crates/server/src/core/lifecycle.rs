@@ -8,9 +8,13 @@ use serde::{Deserialize, Serialize};
 pub enum Presence {
     Online,
     /// Its connection is gone; until then nothing is concluded from that. Units: Unix milliseconds.
-    Reconnecting { until: i64 },
+    Reconnecting {
+        until: i64,
+    },
     /// It did not return in time. Everything is kept; it may still return.
-    Offline { since: i64 },
+    Offline {
+        since: i64,
+    },
 }
 
 /// How a connection was lost.

@@ -157,7 +157,9 @@ mod tests {
         let event = raw(r#"{"type":"session_active","state":{"messages":[1,2,3],"cwd":"/x"},"recoveryNonce":"n"}"#);
         assert_eq!(
             tail(&event, &JsonObject::new(), 2),
-            raw(r#"{"type":"session_active","state":{"messages":[2,3],"cwd":"/x","totalMessages":3,"oldestLoadedIndex":1,"hasMore":true},"recoveryNonce":"n"}"#)
+            raw(
+                r#"{"type":"session_active","state":{"messages":[2,3],"cwd":"/x","totalMessages":3,"oldestLoadedIndex":1,"hasMore":true},"recoveryNonce":"n"}"#
+            )
         );
         assert_eq!(tail(&event, &JsonObject::new(), 3), event);
         let end = raw(r#"{"type":"agent_end","messages":[1,2]}"#);

@@ -125,7 +125,10 @@ impl MobileLinks<'_> {
     /// Remove links an hour after their end.
     pub async fn purge(&self, now: i64) -> Result<(), DbError> {
         const HOUR_MS: i64 = 60 * 60 * 1000;
-        sqlx::query("DELETE FROM mobile_link WHERE expires_at < $1").bind(now - HOUR_MS).execute(self.0.writer()).await?;
+        sqlx::query("DELETE FROM mobile_link WHERE expires_at < $1")
+            .bind(now - HOUR_MS)
+            .execute(self.0.writer())
+            .await?;
         Ok(())
     }
 }

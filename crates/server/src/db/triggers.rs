@@ -102,14 +102,16 @@ impl Triggers<'_> {
 
     /// Remove one subscription of a session by id, or all of a type. Answers with what was removed.
     pub async fn unsubscribe(&self, session_id: &str, id_or_type: &str) -> Result<Vec<Subscription>, DbError> {
-        sqlx::query("DELETE FROM trigger_subscription WHERE session_id = $1 AND (id = $2 OR trigger_type = $2) RETURNING *")
-            .bind(session_id.to_owned())
-            .bind(id_or_type.to_owned())
-            .fetch_all(self.0.writer())
-            .await?
-            .iter()
-            .map(read)
-            .collect()
+        sqlx::query(
+            "DELETE FROM trigger_subscription WHERE session_id = $1 AND (id = $2 OR trigger_type = $2) RETURNING *",
+        )
+        .bind(session_id.to_owned())
+        .bind(id_or_type.to_owned())
+        .fetch_all(self.0.writer())
+        .await?
+        .iter()
+        .map(read)
+        .collect()
     }
 
     pub async fn of_session(&self, session_id: &str) -> Result<Vec<Subscription>, DbError> {
@@ -150,13 +152,15 @@ impl Triggers<'_> {
 
     /// A session ended: schedules stay, everything else of it goes. Answers with what was removed.
     pub async fn session_ended(&self, session_id: &str) -> Result<Vec<Subscription>, DbError> {
-        sqlx::query("DELETE FROM trigger_subscription WHERE session_id = $1 AND trigger_type NOT LIKE 'time:%' RETURNING *")
-            .bind(session_id.to_owned())
-            .fetch_all(self.0.writer())
-            .await?
-            .iter()
-            .map(read)
-            .collect()
+        sqlx::query(
+            "DELETE FROM trigger_subscription WHERE session_id = $1 AND trigger_type NOT LIKE 'time:%' RETURNING *",
+        )
+        .bind(session_id.to_owned())
+        .fetch_all(self.0.writer())
+        .await?
+        .iter()
+        .map(read)
+        .collect()
     }
 
     /// Store or change a listener; ownership is part of the condition.
@@ -200,7 +204,12 @@ impl Triggers<'_> {
     }
 
     /// Remove one listener by id, or all of a type. Answers with what was removed.
-    pub async fn remove_listeners(&self, user_id: &str, runner_id: &str, id_or_type: &str) -> Result<Vec<Subscription>, DbError> {
+    pub async fn remove_listeners(
+        &self,
+        user_id: &str,
+        runner_id: &str,
+        id_or_type: &str,
+    ) -> Result<Vec<Subscription>, DbError> {
         sqlx::query(
             "DELETE FROM trigger_listener WHERE user_id = $1 AND runner_id = $2 AND (id = $3 OR trigger_type = $3) \
              RETURNING *, '' AS session_id",

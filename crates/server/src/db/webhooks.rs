@@ -172,13 +172,15 @@ impl Webhooks<'_> {
 
     /// Try again at `next_at`.
     pub async fn postpone(&self, id: &str, message: &str, next_at: i64, now: i64) -> Result<(), DbError> {
-        sqlx::query("UPDATE webhook_delivery SET state = 'pending', message = $1, next_at = $2, updated_at = $3 WHERE id = $4")
-            .bind(message.to_owned())
-            .bind(next_at)
-            .bind(now)
-            .bind(id.to_owned())
-            .execute(self.0.writer())
-            .await?;
+        sqlx::query(
+            "UPDATE webhook_delivery SET state = 'pending', message = $1, next_at = $2, updated_at = $3 WHERE id = $4",
+        )
+        .bind(message.to_owned())
+        .bind(next_at)
+        .bind(now)
+        .bind(id.to_owned())
+        .execute(self.0.writer())
+        .await?;
         Ok(())
     }
 

@@ -44,8 +44,13 @@ pub async fn create(
     refuse_server_fields(&body)?;
     let name = text_field(&body, "name", "INVALID_NAME_LENGTH")?;
     let prefix = text_field(&body, "prefix", "INVALID_PREFIX_LENGTH")?;
-    if prefix.as_deref().is_some_and(|prefix| !prefix.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')) {
-        return Err(ApiError::bad_request("prefix may hold letters, digits, _ and - only").code("INVALID_PREFIX").into());
+    if prefix
+        .as_deref()
+        .is_some_and(|prefix| !prefix.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'))
+    {
+        return Err(ApiError::bad_request("prefix may hold letters, digits, _ and - only")
+            .code("INVALID_PREFIX")
+            .into());
     }
     let now = app.clock.now_ms();
     let expires_at = match body.int("expiresIn") {
@@ -58,7 +63,9 @@ pub async fn create(
         }
     };
     if app.db.credentials().keys(&principal.user_id).await?.len() >= MAX_KEYS {
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "Too many API keys; delete some first").code("TOO_MANY_KEYS").into());
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "Too many API keys; delete some first")
+            .code("TOO_MANY_KEYS")
+            .into());
     }
     let mint = api_key::Mint { name, prefix, expires_at, ..api_key::Mint::default() };
     let (row, key) = api_key::mint(&app, &principal.user_id, mint).await?;
@@ -83,12 +90,7 @@ pub async fn get(
     Ok(Json(key_json(&row)))
 }
 
-pub async fn update(
-    State(app): State<App>,
-    LoginOnly(principal): LoginOnly,
-    caller: Caller,
-    body: Fields,
-) -> Answer {
+pub async fn update(State(app): State<App>, LoginOnly(principal): LoginOnly, caller: Caller, body: Fields) -> Answer {
     refuse_server_fields(&body)?;
     let id = body.text("keyId").unwrap_or_default();
     let name = text_field(&body, "name", "INVALID_NAME_LENGTH")?;
@@ -106,12 +108,7 @@ pub async fn update(
     Ok(Json(key_json(&row)))
 }
 
-pub async fn delete(
-    State(app): State<App>,
-    LoginOnly(principal): LoginOnly,
-    caller: Caller,
-    body: Fields,
-) -> Answer {
+pub async fn delete(State(app): State<App>, LoginOnly(principal): LoginOnly, caller: Caller, body: Fields) -> Answer {
     let id = body.text("keyId").unwrap_or_default();
     if !app.db.credentials().delete_key(id, &principal.user_id).await? {
         return Err(missing().into());
@@ -127,7 +124,9 @@ fn missing() -> ApiError {
 
 fn refuse_server_fields(body: &Fields) -> Result<(), ApiError> {
     match SERVER_ONLY.iter().find(|name| body.has(name)) {
-        Some(name) => Err(ApiError::bad_request(format!("{name} cannot be set by a client")).code("SERVER_ONLY_PROPERTY")),
+        Some(name) => {
+            Err(ApiError::bad_request(format!("{name} cannot be set by a client")).code("SERVER_ONLY_PROPERTY"))
+        }
         None => Ok(()),
     }
 }

@@ -146,8 +146,7 @@ pub async fn download(
 
 /// The attachment, when it is this user's. Another user's is refused in the words clients know.
 async fn owned(app: &App, id: &str, user_id: &str) -> Result<Attachment, ApiError> {
-    let attachment =
-        app.db.attachments().get(id).await?.ok_or_else(|| ApiError::not_found("Attachment not found"))?;
+    let attachment = app.db.attachments().get(id).await?.ok_or_else(|| ApiError::not_found("Attachment not found"))?;
     if attachment.owner_id != user_id {
         return Err(ApiError::forbidden());
     }
@@ -175,8 +174,11 @@ fn describe(headers: &mut HeaderMap, attachment: &Attachment, length: u64) {
         "text/plain" => "text/plain; charset=utf-8",
         kind => kind,
     };
-    let ascii: String =
-        attachment.filename.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ' { c } else { '_' }).collect();
+    let ascii: String = attachment
+        .filename
+        .chars()
+        .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ' { c } else { '_' })
+        .collect();
     let encoded = percent(&attachment.filename);
     let disposition = if inline { "inline" } else { "attachment" };
     let texts = [
@@ -187,7 +189,10 @@ fn describe(headers: &mut HeaderMap, attachment: &Attachment, length: u64) {
         (header::HeaderName::from_static("x-attachment-id"), attachment.id.clone()),
         (header::HeaderName::from_static("x-attachment-filename"), encoded),
         (header::CACHE_CONTROL, "private, no-store".to_owned()),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'".to_owned()),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'".to_owned(),
+        ),
         (header::X_FRAME_OPTIONS, "SAMEORIGIN".to_owned()),
     ];
     for (name, value) in texts {

@@ -55,7 +55,8 @@ pub async fn me(Signed(principal): Signed) -> Json<Value> {
 pub async fn sign_up(State(app): State<App>, caller: Caller, headers: HeaderMap, body: Fields) -> Answer {
     limit(&app, limits::PASSWORD, &caller, "sign-up")?;
     let name = checked_name(body.words("name").ok_or_else(|| invalid("Name is required", "VALIDATION_ERROR"))?)?;
-    let email = body.text("email").and_then(clean_email).ok_or_else(|| invalid("Invalid email format", "INVALID_EMAIL"))?;
+    let email =
+        body.text("email").and_then(clean_email).ok_or_else(|| invalid("Invalid email format", "INVALID_EMAIL"))?;
     let password = checked_password(body.text("password").unwrap_or_default())?;
     if !is_signup_open(&app).await? {
         return Err(closed().into());
@@ -105,8 +106,7 @@ pub async fn sign_out(State(app): State<App>, headers: HeaderMap) -> Answer {
 pub async fn get_session(State(app): State<App>, headers: HeaderMap) -> Answer {
     match login::current(&app, &headers).await {
         Ok((login, user)) => {
-            let mut response =
-                Json(json!({ "session": login_json(&login), "user": user_json(&user) })).into_response();
+            let mut response = Json(json!({ "session": login_json(&login), "user": user_json(&user) })).into_response();
             // A login just renewed needs a cookie that lasts as long.
             if login.remember
                 && login.updated_at == app.clock.now_ms()
@@ -265,7 +265,8 @@ pub async fn register(
 ) -> Result<Json<Value>, ApiError> {
     const STALE_MS: i64 = 90 * 24 * 60 * 60 * 1000;
     limit(&app, limits::REGISTER, &caller, "register")?;
-    let (Some(email), Some(password)) = (body.words("email"), body.text("password").filter(|text| !text.is_empty())) else {
+    let (Some(email), Some(password)) = (body.words("email"), body.text("password").filter(|text| !text.is_empty()))
+    else {
         return Err(ApiError::bad_request("Missing required fields: email, password"));
     };
     let email = clean_email(email).ok_or_else(|| ApiError::bad_request("Invalid email format"))?;
@@ -366,7 +367,14 @@ async fn check_password(app: &App, email: &str, password: String, caller: &Calle
     Ok(Some(user))
 }
 
-async fn start_login(app: &App, user: &User, remember: bool, caller: &Caller, headers: &HeaderMap, mut body: Value) -> Answer {
+async fn start_login(
+    app: &App,
+    user: &User,
+    remember: bool,
+    caller: &Caller,
+    headers: &HeaderMap,
+    mut body: Value,
+) -> Answer {
     let (login, token) = login::create(app, user, remember, &caller.address, headers).await?;
     body["token"] = json!(login.id);
     body["user"] = user_json(user);
@@ -445,9 +453,8 @@ fn checked_password(text: &str) -> Result<String, ApiError> {
 fn clean_email(text: &str) -> Option<String> {
     let email = text.trim().to_lowercase();
     let (local, domain) = email.split_once('@')?;
-    let label = |label: &str| {
-        (1..=63).contains(&label.len()) && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-    };
+    let label =
+        |label: &str| (1..=63).contains(&label.len()) && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     let valid = email.len() <= 254
         && (1..=64).contains(&local.len())
         && !email.chars().any(|c| c.is_whitespace() || c.is_control())

@@ -8,8 +8,8 @@ use axum::response::{Html, IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use http::{HeaderValue, StatusCode, header};
-use pizzapi_protocol::relay::McpOauthCallback;
 use pizzapi_protocol::CommandKind;
+use pizzapi_protocol::relay::McpOauthCallback;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
@@ -38,7 +38,11 @@ pub async fn mcp_oauth(State(app): State<App>, Query(query): Query<HashMap<Strin
         return page(StatusCode::BAD_REQUEST, "Sign-in failed", "The link is not one of ours.");
     };
     if !api_ready(&app) {
-        return page(StatusCode::SERVICE_UNAVAILABLE, "Not ready", "The server is starting. Reload this page in a moment.");
+        return page(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Not ready",
+            "The server is starting. Reload this page in a moment.",
+        );
     }
     let now = app.clock.now_ms();
     let nonce = format!("mcp {} {}", target.session_id, target.nonce);
@@ -58,7 +62,11 @@ pub async fn mcp_oauth(State(app): State<App>, Query(query): Query<HashMap<Strin
         oauth_state: target.oauth_state,
     };
     if !api::mcp_callback(&app, &callback) {
-        return page(StatusCode::GONE, "Session not connected", "The session that asked is not connected. Start it and sign in again.");
+        return page(
+            StatusCode::GONE,
+            "Session not connected",
+            "The session that asked is not connected. Start it and sign in again.",
+        );
     }
     // Used up only now that the session has it, so that a reload after a failure still works.
     if let Err(error) = app.db.nonces().consume(&nonce, now + NONCE_KEPT_MS, now).await {
@@ -78,7 +86,8 @@ struct Target {
 }
 
 fn read_state(state: &str) -> Option<Target> {
-    let bytes = URL_SAFE_NO_PAD.decode(state).or_else(|_| URL_SAFE.decode(state)).or_else(|_| STANDARD.decode(state)).ok()?;
+    let bytes =
+        URL_SAFE_NO_PAD.decode(state).or_else(|_| URL_SAFE.decode(state)).or_else(|_| STANDARD.decode(state)).ok()?;
     let value: Value = serde_json::from_slice(&bytes).ok()?;
     let text = |name: &str| value[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     Some(Target { session_id: text("sessionId")?, nonce: text("nonce")?, oauth_state: text("oauthState") })
@@ -92,7 +101,8 @@ fn page(status: StatusCode, title: &str, text: &str) -> Response {
          </head><body><h1>{title}</h1><p>{text}</p></body></html>"
     );
     let mut response = (status, Html(html)).into_response();
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+    let policy =
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     // The address of this page holds the code.
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -104,8 +114,14 @@ fn escape(text: &str) -> String {
 }
 
 /// `POST /api/push/answer`: the reply typed into a notification.
-pub async fn push_answer(State(app): State<App>, Signed(principal): Signed, body: Fields) -> Result<Json<Value>, ApiError> {
-    let (Some(session), Some(text), Some(call)) = (body.words("sessionId"), body.words("text"), body.words("toolCallId")) else {
+pub async fn push_answer(
+    State(app): State<App>,
+    Signed(principal): Signed,
+    body: Fields,
+) -> Result<Json<Value>, ApiError> {
+    let (Some(session), Some(text), Some(call)) =
+        (body.words("sessionId"), body.words("text"), body.words("toolCallId"))
+    else {
         return Err(ApiError::bad_request("Missing required fields: sessionId, text, toolCallId"));
     };
     let record = sessions::live(&app, &principal, session).await?.ok_or_else(sessions::missing)?;
@@ -136,7 +152,10 @@ mod tests {
     fn the_state_names_the_session_that_asked() {
         let state = URL_SAFE_NO_PAD.encode(r#"{"sessionId":"s1","nonce":"n","oauthState":"o"}"#);
         let target = read_state(&state).unwrap();
-        assert_eq!((target.session_id.as_str(), target.nonce.as_str(), target.oauth_state.as_deref()), ("s1", "n", Some("o")));
+        assert_eq!(
+            (target.session_id.as_str(), target.nonce.as_str(), target.oauth_state.as_deref()),
+            ("s1", "n", Some("o"))
+        );
         assert!(read_state("nonsense").is_none());
         assert!(read_state(&URL_SAFE_NO_PAD.encode("{}")).is_none());
     }

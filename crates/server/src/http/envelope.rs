@@ -71,7 +71,9 @@ pub async fn inner(State(app): State<App>, request: Request, next: Next) -> Resp
     if is_api && !is_cors_route(path) {
         let (parts, body) = request.into_parts();
         if is_cross_site(&app, &parts) {
-            return ApiError::new(StatusCode::FORBIDDEN, "Cross-origin request rejected").code("cross_origin").into_response();
+            return ApiError::new(StatusCode::FORBIDDEN, "Cross-origin request rejected")
+                .code("cross_origin")
+                .into_response();
         }
         let mut response = next.run(Request::from_parts(parts, body)).await;
         note_route(&mut response, route);
@@ -123,10 +125,9 @@ fn note_route(response: &mut Response, route: Option<MatchedPath>) {
 /// Failures of the framework itself have no body, or plain text; ours are JSON.
 fn as_json(response: Response) -> Response {
     let status = response.status();
-    let is_json = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json") || kind.as_bytes().starts_with(b"text/html"));
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| {
+        kind.as_bytes().starts_with(b"application/json") || kind.as_bytes().starts_with(b"text/html")
+    });
     if is_json || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
@@ -166,9 +167,7 @@ fn finish(mut response: Response<Body>, id: &str, app: &App, path: &str) -> Resp
         );
     }
     if app.config.is_https() {
-        headers
-            .entry(header::STRICT_TRANSPORT_SECURITY)
-            .or_insert(HeaderValue::from_static("max-age=31536000"));
+        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static("max-age=31536000"));
     }
     // Whatever an account can see must not stay in a shared cache or on a disk.
     if path.starts_with("/api/") {

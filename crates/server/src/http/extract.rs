@@ -90,7 +90,10 @@ impl FromRequestParts<App> for KeyOnly {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         match auth::api_key::from_headers(&parts.headers) {
             Some(key) => with_key(app, parts, key).await.map(Self),
-            None => Err(ApiError::new(StatusCode::UNAUTHORIZED, "Missing API key (x-api-key header)").code("unauthenticated")),
+            None => {
+                Err(ApiError::new(StatusCode::UNAUTHORIZED, "Missing API key (x-api-key header)")
+                    .code("unauthenticated"))
+            }
         }
     }
 }
@@ -105,9 +108,10 @@ impl FromRequestParts<App> for LoginOnly {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         match auth::authenticate_cookie(app, &parts.headers).await {
             Ok(principal) => Ok(Self(principal)),
-            Err(AuthError::Missing | AuthError::Invalid) if auth::api_key::from_headers(&parts.headers).is_some() => Err(
-                ApiError::new(StatusCode::FORBIDDEN, "An API key cannot do this; sign in with a browser").code("session_required"),
-            ),
+            Err(AuthError::Missing | AuthError::Invalid) if auth::api_key::from_headers(&parts.headers).is_some() => {
+                Err(ApiError::new(StatusCode::FORBIDDEN, "An API key cannot do this; sign in with a browser")
+                    .code("session_required"))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -216,5 +220,6 @@ pub fn check_length(headers: &HeaderMap, limit: usize) -> Result<(), ApiError> {
 }
 
 pub fn too_large(limit: usize) -> ApiError {
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("Payload Too Large: body exceeds {limit} bytes")).code("too_large")
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("Payload Too Large: body exceeds {limit} bytes"))
+        .code("too_large")
 }

@@ -77,9 +77,8 @@ pub async fn scan(
     limit(&app, SCAN, &caller, "mobile-link-scan")?;
     let code = body.text("verificationToken").filter(|code| is_code(code));
     let code = code.ok_or_else(|| ApiError::bad_request("verificationToken must be 6 letters or digits"))?;
-    let device: Option<String> = body
-        .words("deviceName")
-        .map(|name| name.chars().filter(|c| !c.is_control()).take(MAX_DEVICE).collect());
+    let device: Option<String> =
+        body.words("deviceName").map(|name| name.chars().filter(|c| !c.is_control()).take(MAX_DEVICE).collect());
     let url = body.words("scannedUrl").filter(|url| url.len() <= MAX_URL);
     known(&app, &id).await?;
     // For the second phone nothing changes, and its answer shows what the first one did.
@@ -124,17 +123,14 @@ async fn mint(app: &App, principal: &Principal, link: &MobileLink, id: &str) -> 
     Ok((row.id, key))
 }
 
-pub async fn redeem(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+pub async fn redeem(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     limit(&app, SCAN, &caller, "mobile-link-redeem")?;
     known(&app, &id).await?;
     let now = app.clock.now_ms();
     let sealed = app.db.mobile_links().redeem(&token_hash(&id), now).await?;
     let key = sealed.and_then(|sealed| unseal(&id, &sealed));
-    let key = key.ok_or_else(|| ApiError::new(StatusCode::GONE, "Link not approved, or already redeemed").code("gone"))?;
+    let key =
+        key.ok_or_else(|| ApiError::new(StatusCode::GONE, "Link not approved, or already redeemed").code("gone"))?;
     let mut link = known(&app, &id).await?;
     link.status = "approved".to_owned();
     Ok(Json(link_json(&id, &link, now, false, Some(&key))))

@@ -60,7 +60,8 @@ pub async fn subscribe(
     Signed(principal): Signed,
     body: Fields,
 ) -> Result<Json<Value>, ApiError> {
-    let key = |name: &str| body.object("keys").and_then(|keys| keys.get(name)).and_then(Value::as_str).map(str::to_owned);
+    let key =
+        |name: &str| body.object("keys").and_then(|keys| keys.get(name)).and_then(Value::as_str).map(str::to_owned);
     let (Some(endpoint), Some(p256dh), Some(auth)) = (body.text("endpoint"), key("p256dh"), key("auth")) else {
         return Err(ApiError::bad_request("Missing required fields: endpoint, keys.p256dh, keys.auth"));
     };
@@ -163,7 +164,8 @@ fn is_acceptable(endpoint: &str) -> bool {
 /// `*`, or event names separated by commas.
 fn events_of(text: &str) -> Result<String, ApiError> {
     let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-    let valid = |name: &&str| name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let valid =
+        |name: &&str| name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if names == ["*"] || (names.len() <= 32 && names.iter().all(valid)) {
         return Ok(names.join(","));
     }

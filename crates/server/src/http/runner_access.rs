@@ -104,7 +104,9 @@ impl OwnRunner {
     pub fn check_path(&self, path: &str) -> Result<(), ApiError> {
         match roots::is_inside(path, self.roots()) {
             true => Ok(()),
-            false => Err(ApiError::new(StatusCode::FORBIDDEN, "Path is outside the runner's roots").code("outside_roots")),
+            false => {
+                Err(ApiError::new(StatusCode::FORBIDDEN, "Path is outside the runner's roots").code("outside_roots"))
+            }
         }
     }
 }

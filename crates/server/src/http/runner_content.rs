@@ -82,7 +82,8 @@ pub async fn create_skill(
 ) -> Answer {
     let runner = own(&app, &principal, &id).await?;
     let (name, content) = (skill_name(body.text("name").unwrap_or_default())?, content(&body)?);
-    let ask = runner.ask::<from_server::CreateSkill>(&app, |request_id| WriteNamed { request_id, name, content }, QUICK);
+    let ask =
+        runner.ask::<from_server::CreateSkill>(&app, |request_id| WriteNamed { request_id, name, content }, QUICK);
     skill_written(ask.await?, StatusCode::BAD_REQUEST)
 }
 
@@ -94,7 +95,8 @@ pub async fn update_skill(
 ) -> Answer {
     let runner = own(&app, &principal, &id).await?;
     let (name, content) = (skill_name(&name)?, content(&body)?);
-    let ask = runner.ask::<from_server::UpdateSkill>(&app, |request_id| WriteNamed { request_id, name, content }, QUICK);
+    let ask =
+        runner.ask::<from_server::UpdateSkill>(&app, |request_id| WriteNamed { request_id, name, content }, QUICK);
     skill_written(ask.await?, StatusCode::BAD_REQUEST)
 }
 
@@ -111,8 +113,12 @@ pub async fn delete_skill(
 
 fn skill_written(reply: RunnerReply, status: StatusCode) -> Answer {
     match reply {
-        RunnerReply::Skill(done) if done.ok => Ok(Json(json!({ "ok": true, "skills": done.skills.unwrap_or_default() }))),
-        RunnerReply::Skill(refusal) => Err(refused(status, refusal.message.unwrap_or_else(|| "The runner refused".into()))),
+        RunnerReply::Skill(done) if done.ok => {
+            Ok(Json(json!({ "ok": true, "skills": done.skills.unwrap_or_default() })))
+        }
+        RunnerReply::Skill(refusal) => {
+            Err(refused(status, refusal.message.unwrap_or_else(|| "The runner refused".into())))
+        }
         other => Err(unexpected(&other)),
     }
 }
@@ -169,7 +175,9 @@ async fn tell_sessions(
         let accepted = connected && matches!(commands::submit(app, command).await, Verdict::Accepted { .. });
         if accepted { &mut told } else { &mut failed }.push(record.session_id.clone());
     }
-    Ok(json!({ "ok": true, "reloaded": told.len(), "failed": failed.len(), "sessionIds": told, "failedSessionIds": failed }))
+    Ok(
+        json!({ "ok": true, "reloaded": told.len(), "failed": failed.len(), "sessionIds": told, "failedSessionIds": failed }),
+    )
 }
 
 // Agents
@@ -204,7 +212,8 @@ pub async fn create_agent(
 ) -> Answer {
     let runner = own(&app, &principal, &id).await?;
     let (name, content) = (agent_name(body.text("name").unwrap_or_default())?, content(&body)?);
-    let ask = runner.ask::<from_server::CreateAgent>(&app, |request_id| WriteNamed { request_id, name, content }, QUICK);
+    let ask =
+        runner.ask::<from_server::CreateAgent>(&app, |request_id| WriteNamed { request_id, name, content }, QUICK);
     agent_written(ask.await?, StatusCode::BAD_REQUEST)
 }
 
@@ -216,7 +225,8 @@ pub async fn update_agent(
 ) -> Answer {
     let runner = own(&app, &principal, &id).await?;
     let (name, content) = (agent_name(&name)?, content(&body)?);
-    let ask = runner.ask::<from_server::UpdateAgent>(&app, |request_id| WriteNamed { request_id, name, content }, QUICK);
+    let ask =
+        runner.ask::<from_server::UpdateAgent>(&app, |request_id| WriteNamed { request_id, name, content }, QUICK);
     agent_written(ask.await?, StatusCode::BAD_REQUEST)
 }
 
@@ -233,8 +243,12 @@ pub async fn delete_agent(
 
 fn agent_written(reply: RunnerReply, status: StatusCode) -> Answer {
     match reply {
-        RunnerReply::Agent(done) if done.ok => Ok(Json(json!({ "ok": true, "agents": done.agents.unwrap_or_default() }))),
-        RunnerReply::Agent(refusal) => Err(refused(status, refusal.message.unwrap_or_else(|| "The runner refused".into()))),
+        RunnerReply::Agent(done) if done.ok => {
+            Ok(Json(json!({ "ok": true, "agents": done.agents.unwrap_or_default() })))
+        }
+        RunnerReply::Agent(refusal) => {
+            Err(refused(status, refusal.message.unwrap_or_else(|| "The runner refused".into())))
+        }
         other => Err(unexpected(&other)),
     }
 }
@@ -280,7 +294,9 @@ pub async fn refresh_plugins(State(app): State<App>, Signed(principal): Signed, 
     let runner = own(&app, &principal, &id).await?;
     let payload = |request_id| ListPlugins { request_id: Some(request_id), cwd: None };
     match runner.ask::<from_server::ListPlugins>(&app, payload, USUAL).await? {
-        RunnerReply::Plugins(list) if list.ok != Some(false) => Ok(Json(json!({ "ok": true, "plugins": list.plugins }))),
+        RunnerReply::Plugins(list) if list.ok != Some(false) => {
+            Ok(Json(json!({ "ok": true, "plugins": list.plugins })))
+        }
         RunnerReply::Plugins(list) => Err(plugins_refused(list.message)),
         other => Err(unexpected(&other)),
     }

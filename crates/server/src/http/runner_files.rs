@@ -7,8 +7,8 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use pizzapi_protocol::runner::{
-    AnalyzeSession, AuthLoginRef, AuthLoginStart, AuthLoginSubmit, AuthType, FileEncoding, GetUsage, ListFiles, ReadFile, Request,
-    SandboxUpdateConfig, SearchFiles, SettingsUpdateSection, UsageRange, from_server,
+    AnalyzeSession, AuthLoginRef, AuthLoginStart, AuthLoginSubmit, AuthType, FileEncoding, GetUsage, ListFiles,
+    ReadFile, Request, SandboxUpdateConfig, SearchFiles, SettingsUpdateSection, UsageRange, from_server,
 };
 use pizzapi_protocol::runner_reply::{SandboxMode, SettingsSection};
 use pizzapi_protocol::{Event, RawJson, RequestId, SessionId};
@@ -37,12 +37,7 @@ fn path(body: &Fields, name: &str) -> Result<String, ApiError> {
     path.map(str::to_owned).ok_or_else(|| ApiError::bad_request(format!("Missing required field: {name}")))
 }
 
-pub async fn list(
-    State(app): State<App>,
-    Signed(principal): Signed,
-    Path(id): Path<String>,
-    body: Fields,
-) -> Answer {
+pub async fn list(State(app): State<App>, Signed(principal): Signed, Path(id): Path<String>, body: Fields) -> Answer {
     let runner = own(&app, &principal, &id).await?;
     let path = path(&body, "path")?;
     runner.check_path(&path)?;
@@ -50,12 +45,7 @@ pub async fn list(
     Ok(Json(cancellable::<from_server::ListFiles>(&app, &runner, payload, USUAL).await?))
 }
 
-pub async fn search(
-    State(app): State<App>,
-    Signed(principal): Signed,
-    Path(id): Path<String>,
-    body: Fields,
-) -> Answer {
+pub async fn search(State(app): State<App>, Signed(principal): Signed, Path(id): Path<String>, body: Fields) -> Answer {
     let runner = own(&app, &principal, &id).await?;
     let cwd = path(&body, "cwd")?;
     runner.check_path(&cwd)?;
@@ -71,12 +61,7 @@ pub async fn search(
     Ok(Json(cancellable::<from_server::SearchFiles>(&app, &runner, payload, USUAL).await?))
 }
 
-pub async fn read(
-    State(app): State<App>,
-    Signed(principal): Signed,
-    Path(id): Path<String>,
-    body: Fields,
-) -> Answer {
+pub async fn read(State(app): State<App>, Signed(principal): Signed, Path(id): Path<String>, body: Fields) -> Answer {
     let runner = own(&app, &principal, &id).await?;
     let path = path(&body, "path")?;
     runner.check_path(&path)?;
@@ -151,7 +136,9 @@ pub async fn set_settings(
     let value = body.0.get("value").ok_or_else(|| ApiError::bad_request("Missing required field: value"))?;
     let value = raw(value)?;
     let payload = |request_id| SettingsUpdateSection { request_id, section, value };
-    Ok(Json(runner.ask_file::<from_server::SettingsUpdateSection>(&app, payload, USUAL, StatusCode::BAD_GATEWAY).await?))
+    Ok(Json(
+        runner.ask_file::<from_server::SettingsUpdateSection>(&app, payload, USUAL, StatusCode::BAD_GATEWAY).await?,
+    ))
 }
 
 pub async fn sandbox(State(app): State<App>, Signed(principal): Signed, Path(id): Path<String>) -> Answer {
@@ -209,7 +196,11 @@ pub async fn usage(
     let runner = own(&app, &principal, &id).await?;
     let range = query.get("range").map_or(Some(UsageRange::Quarter), |word| UsageRange::from_word(word));
     let range = range.ok_or_else(|| ApiError::bad_request("range must be one of 7d, 30d, 90d, all"))?;
-    data(runner.ask::<from_server::GetUsage>(&app, |request_id| GetUsage { request_id, range: Some(range) }, SLOW).await?)
+    data(
+        runner
+            .ask::<from_server::GetUsage>(&app, |request_id| GetUsage { request_id, range: Some(range) }, SLOW)
+            .await?,
+    )
 }
 
 pub async fn analysis(
@@ -223,7 +214,11 @@ pub async fn analysis(
         return Err(sessions::missing());
     }
     let session_id = SessionId::from(session);
-    data(runner.ask::<from_server::AnalyzeSession>(&app, |request_id| AnalyzeSession { request_id, session_id }, SLOW).await?)
+    data(
+        runner
+            .ask::<from_server::AnalyzeSession>(&app, |request_id| AnalyzeSession { request_id, session_id }, SLOW)
+            .await?,
+    )
 }
 
 fn data(reply: RunnerReply) -> Answer {
@@ -251,7 +246,8 @@ pub async fn login_start(
     body: Fields,
 ) -> Answer {
     let runner = own(&app, &principal, &id).await?;
-    let provider_id = body.words("providerId").ok_or_else(|| ApiError::bad_request("Missing required field: providerId"))?;
+    let provider_id =
+        body.words("providerId").ok_or_else(|| ApiError::bad_request("Missing required field: providerId"))?;
     let provider_id = provider_id.to_owned();
     let auth_type = body.text("authType").and_then(AuthType::from_word);
     let payload = |request_id| AuthLoginStart { request_id, provider_id, auth_type };
@@ -283,7 +279,9 @@ pub async fn login_submit(
     };
     let (login_id, value) = (login_id.to_owned(), value.to_owned());
     let payload = |request_id| AuthLoginSubmit { request_id, login_id, value };
-    Ok(Json(runner.ask_file::<from_server::AuthLoginSubmit>(&app, payload, LOGIN_SUBMIT, StatusCode::BAD_GATEWAY).await?))
+    Ok(Json(
+        runner.ask_file::<from_server::AuthLoginSubmit>(&app, payload, LOGIN_SUBMIT, StatusCode::BAD_GATEWAY).await?,
+    ))
 }
 
 pub async fn login_cancel(
@@ -293,7 +291,8 @@ pub async fn login_cancel(
     body: Fields,
 ) -> Answer {
     let runner = own(&app, &principal, &id).await?;
-    let login_id = body.words("loginId").ok_or_else(|| ApiError::bad_request("Missing required field: loginId"))?.to_owned();
+    let login_id =
+        body.words("loginId").ok_or_else(|| ApiError::bad_request("Missing required field: loginId"))?.to_owned();
     let payload = |request_id| AuthLoginRef { request_id, login_id };
     Ok(Json(runner.ask_file::<from_server::AuthLoginCancel>(&app, payload, USUAL, StatusCode::BAD_GATEWAY).await?))
 }

@@ -250,8 +250,7 @@ pub async fn create_terminal(
         cells.and_then(|cells| u16::try_from(cells).ok()).unwrap_or(usual)
     };
     let (cwd, cols, rows) = (cwd.map(str::to_owned), cells("cols", 80), cells("rows", 24));
-    let terminal_id =
-        api::create_terminal(&app, &principal.user_id, runner.id.as_str(), cwd, cols, rows).await?;
+    let terminal_id = api::create_terminal(&app, &principal.user_id, runner.id.as_str(), cwd, cols, rows).await?;
     Ok(Json(json!({ "ok": true, "terminalId": terminal_id, "runnerId": runner.id })))
 }
 
@@ -348,7 +347,11 @@ pub async fn browse(
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Json<Value>, ApiError> {
     let runner = own(&app, &principal, &id).await?;
-    let path = query.get("path").filter(|path| !path.is_empty() && path.len() <= MAX_PATH).cloned().unwrap_or_else(|| "/".to_owned());
+    let path = query
+        .get("path")
+        .filter(|path| !path.is_empty() && path.len() <= MAX_PATH)
+        .cloned()
+        .unwrap_or_else(|| "/".to_owned());
     // Above the roots the runner shows the way down to them, so it decides itself.
     let answer = runner
         .ask_file::<from_server::BrowseDirectory>(

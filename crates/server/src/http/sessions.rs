@@ -47,7 +47,8 @@ pub async fn list(
         return Ok(Json(json!({ "sessions": live, "persistedSessions": [], "nextCursor": null })));
     }
     let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
-    let cursor = query.get("cursor").filter(|cursor| !cursor.is_empty()).map(|cursor| read_cursor(cursor)).transpose()?;
+    let cursor =
+        query.get("cursor").filter(|cursor| !cursor.is_empty()).map(|cursor| read_cursor(cursor)).transpose()?;
     let filter = SessionFilter {
         text,
         runner_id,
@@ -133,8 +134,7 @@ pub async fn rename(
         }
         _ => return Err(ApiError::bad_request("name must be text or null")),
     };
-    let row =
-        app.db.sessions().rename(&id, &principal.user_id, name.as_deref()).await?.ok_or_else(missing)?;
+    let row = app.db.sessions().rename(&id, &principal.user_id, name.as_deref()).await?.ok_or_else(missing)?;
     api::renamed(&app, &id, name.as_deref()).await?;
     Ok(Json(json!(persisted(&row))))
 }
@@ -280,7 +280,9 @@ pub fn refusal(code: pizzapi_protocol::ErrorCode, message: String) -> ApiError {
         ErrorCode::QueueFull | ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Forbidden | ErrorCode::ModelHidden => StatusCode::FORBIDDEN,
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        ErrorCode::NotCollab | ErrorCode::MovedOn | ErrorCode::Conflict | ErrorCode::AlreadyAnswered => StatusCode::CONFLICT,
+        ErrorCode::NotCollab | ErrorCode::MovedOn | ErrorCode::Conflict | ErrorCode::AlreadyAnswered => {
+            StatusCode::CONFLICT
+        }
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     };

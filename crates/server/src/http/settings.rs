@@ -22,8 +22,9 @@ pub async fn set_hidden_models(
     Signed(principal): Signed,
     MaybeFields(body): MaybeFields,
 ) -> Result<Json<Value>, ApiError> {
-    let mut models =
-        body.texts("hiddenModels").ok_or_else(|| ApiError::bad_request("hiddenModels must be a list of provider/id"))?;
+    let mut models = body
+        .texts("hiddenModels")
+        .ok_or_else(|| ApiError::bad_request("hiddenModels must be a list of provider/id"))?;
     if models.len() > MAX_MODELS || !models.iter().all(|model| is_model_key(model)) {
         return Err(ApiError::bad_request("hiddenModels must be a list of provider/id"));
     }

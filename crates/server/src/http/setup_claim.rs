@@ -28,11 +28,7 @@ pub async fn create(
     Ok(Json(json!({ "token": token, "expiresAt": iso(expires_at) })))
 }
 
-pub async fn poll(
-    State(app): State<App>,
-    caller: Caller,
-    Path(token): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+pub async fn poll(State(app): State<App>, caller: Caller, Path(token): Path<String>) -> Result<Json<Value>, ApiError> {
     limit(&app, limits::CLAIM_POLL, &caller, "setup-claim")?;
     let polled = device_claims::poll(&app, &token).await?.ok_or_else(unknown)?;
     let mut body = json!({ "status": polled.status, "relayUrl": polled.relay_url });
@@ -46,11 +42,7 @@ pub async fn poll(
 }
 
 /// What the person who approves sees: which machine asks, from where, since when.
-pub async fn info(
-    State(app): State<App>,
-    caller: Caller,
-    Path(token): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+pub async fn info(State(app): State<App>, caller: Caller, Path(token): Path<String>) -> Result<Json<Value>, ApiError> {
     limit(&app, limits::CLAIM_POLL, &caller, "setup-claim-info")?;
     let claim = device_claims::look(&app, &token).await?.ok_or_else(unknown)?;
     let mut body = json!({

@@ -80,11 +80,8 @@ fn answer(app: &App, name: &str, file: File, headers: &HeaderMap) -> Response {
     };
     let policy = content_policy(app, if name.ends_with(".html") { &file.bytes } else { &[] });
     let caching = if has_content_hash(name) { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let mut response = if hit {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        Response::new(Body::from(file.bytes))
-    };
+    let mut response =
+        if hit { StatusCode::NOT_MODIFIED.into_response() } else { Response::new(Body::from(file.bytes)) };
     for (name, value) in [
         (header::CONTENT_TYPE, kind.as_str()),
         (header::ETAG, &etag),
@@ -112,9 +109,8 @@ fn not_built() -> Response {
 
 /// What the page may load and talk to. Inline scripts of the page itself are named by their hash.
 fn content_policy(app: &App, page: &[u8]) -> String {
-    let scripts: String = inline_scripts(page)
-        .map(|script| format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(script))))
-        .collect();
+    let scripts: String =
+        inline_scripts(page).map(|script| format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(script)))).collect();
     let frames = match &app.config.web.tunnel_domain {
         Some(domain) => {
             let (scheme, host) = domain.split_once("://").unwrap_or(("https", domain));

@@ -2,7 +2,8 @@
 
 use pizzapi_protocol::mode::find_session_mode;
 use pizzapi_protocol::{
-    FilterMode, FilterOp, RawJson, ServiceModeDef, ServiceTriggerDef, ServiceTriggerParamDef, TriggerFilter, TriggerParamKind,
+    FilterMode, FilterOp, RawJson, ServiceModeDef, ServiceTriggerDef, ServiceTriggerParamDef, TriggerFilter,
+    TriggerParamKind,
 };
 use serde_json::{Map, Value};
 
@@ -30,7 +31,9 @@ pub fn params(given: &Map<String, Value>, defs: &[ServiceTriggerParamDef]) -> Re
             None | Some(Value::Null) => {
                 match def.default.as_ref().and_then(|value| value.to::<Value>().ok()) {
                     Some(default) => drop(out.insert(def.name.clone(), default)),
-                    None if def.required == Some(true) => faults.push(format!("Missing required parameter '{}'", def.name)),
+                    None if def.required == Some(true) => {
+                        faults.push(format!("Missing required parameter '{}'", def.name))
+                    }
                     None => drop(out.remove(&def.name)),
                 }
                 continue;
@@ -38,7 +41,9 @@ pub fn params(given: &Map<String, Value>, defs: &[ServiceTriggerParamDef]) -> Re
             Some(value) => value,
         };
         let converted = match (def.multiselect == Some(true), value) {
-            (true, Value::Array(items)) => items.iter().map(|item| convert(def, item)).collect::<Option<Vec<_>>>().map(Value::Array),
+            (true, Value::Array(items)) => {
+                items.iter().map(|item| convert(def, item)).collect::<Option<Vec<_>>>().map(Value::Array)
+            }
             (true, single) => convert(def, single).map(|item| Value::Array(vec![item])),
             (false, value) => convert(def, value),
         };
@@ -116,7 +121,10 @@ pub fn filters(given: &Value, def: Option<&ServiceTriggerDef>) -> Result<Vec<Tri
                 }
                 out.push(filter);
             }
-            _ => faults.push("Each filter needs a field, and a value that is text, a number, true or false, or a list of those".to_owned()),
+            _ => faults.push(
+                "Each filter needs a field, and a value that is text, a number, true or false, or a list of those"
+                    .to_owned(),
+            ),
         }
     }
     if faults.is_empty() { Ok(out) } else { Err(faults.join("; ")) }
@@ -139,7 +147,9 @@ pub fn matches(filters: &[TriggerFilter], mode: FilterMode, payload: &Map<String
 
 fn equal_or_member(actual: &Value, wanted: &Value) -> bool {
     match (actual, wanted) {
-        (Value::Array(actual), Value::Array(wanted)) => actual.iter().any(|a| wanted.iter().any(|w| loosely_equal(a, w))),
+        (Value::Array(actual), Value::Array(wanted)) => {
+            actual.iter().any(|a| wanted.iter().any(|w| loosely_equal(a, w)))
+        }
         (Value::Array(actual), wanted) => actual.iter().any(|item| loosely_equal(item, wanted)),
         (actual, Value::Array(wanted)) => wanted.iter().any(|item| loosely_equal(actual, item)),
         (actual, wanted) => loosely_equal(actual, wanted),
@@ -210,10 +220,13 @@ fn cron(text: &str) -> Result<(), String> {
 
 /// An ISO time with a zone, or `HH:MM UTC`.
 fn at(text: &str) -> Result<(), String> {
-    let clock = text.strip_suffix("UTC").map(str::trim).and_then(|clock| clock.split_once(':')).is_some_and(|(hour, minute)| {
-        let within = |text: &str, high: u32| (1..=2).contains(&text.len()) && text.parse::<u32>().is_ok_and(|n| n <= high);
-        within(hour, 23) && minute.len() == 2 && within(minute, 59)
-    });
+    let clock = text.strip_suffix("UTC").map(str::trim).and_then(|clock| clock.split_once(':')).is_some_and(
+        |(hour, minute)| {
+            let within =
+                |text: &str, high: u32| (1..=2).contains(&text.len()) && text.parse::<u32>().is_ok_and(|n| n <= high);
+            within(hour, 23) && minute.len() == 2 && within(minute, 59)
+        },
+    );
     if clock || crate::clock::from_iso(text).is_some() {
         return Ok(());
     }
@@ -266,7 +279,17 @@ mod tests {
     fn schedules_are_checked_by_range() {
         let check = |kind: &str, value: Value| schedule(kind, &given(value));
         assert_eq!(check("time:cron", json!({ "cron": "*/5 9-17 * * 1,2" })), Some(Ok(())));
-        for wrong in ["60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "* * * *", "5-1 * * * *", "*/0 * * * *", "@daily"] {
+        for wrong in [
+            "60 * * * *",
+            "* 24 * * *",
+            "* * 0 * *",
+            "* * * 13 *",
+            "* * * * 8",
+            "* * * *",
+            "5-1 * * * *",
+            "*/0 * * * *",
+            "@daily",
+        ] {
             assert!(check("time:cron", json!({ "cron": wrong })).unwrap().is_err(), "{wrong}");
         }
         assert_eq!(check("time:at", json!({ "at": "2030-01-01T10:00:00+02:00" })), Some(Ok(())));

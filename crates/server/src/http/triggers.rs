@@ -9,8 +9,8 @@ use axum::extract::{Path, Query, State};
 use http::{HeaderMap, StatusCode};
 use pizzapi_protocol::runner::NewSession;
 use pizzapi_protocol::{
-    DeliverAs, FilterMode, ModelInfo, RawJson, RunnerId, ServiceAnnounce, ServiceTriggerDef, SessionId, SubscriptionAction, Trigger,
-    TriggerFilter, UserId,
+    DeliverAs, FilterMode, ModelInfo, RawJson, RunnerId, ServiceAnnounce, ServiceTriggerDef, SessionId,
+    SubscriptionAction, Trigger, TriggerFilter, UserId,
 };
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
@@ -142,7 +142,8 @@ struct Happening {
 impl Happening {
     fn read(body: &Fields, headers: &HeaderMap, deliver_as: DeliverAs, source: &str) -> Result<Self, ApiError> {
         let kind = body.words("type").ok_or_else(|| ApiError::bad_request("Missing or invalid 'type' field"))?;
-        let payload = body.object("payload").ok_or_else(|| ApiError::bad_request("Missing or invalid 'payload' field"))?;
+        let payload =
+            body.object("payload").ok_or_else(|| ApiError::bad_request("Missing or invalid 'payload' field"))?;
         let deliver_as = match body.0.get("deliverAs") {
             None | Some(Value::Null) => deliver_as,
             Some(word) => word
@@ -195,11 +196,7 @@ pub async fn history(
     Ok(Json(json!({ "triggers": entries })))
 }
 
-pub async fn clear_history(
-    State(app): State<App>,
-    KeyFirst(principal): KeyFirst,
-    Path(id): Path<String>,
-) -> Answer {
+pub async fn clear_history(State(app): State<App>, KeyFirst(principal): KeyFirst, Path(id): Path<String>) -> Answer {
     known(&app, &principal, &id).await?;
     app.db.triggers().clear_history(&id).await?;
     api::history_cleared(&app, &id);
@@ -247,11 +244,7 @@ pub async fn available_triggers(
     Ok(Json(json!({ "triggerDefs": defs })))
 }
 
-pub async fn available_sigils(
-    State(app): State<App>,
-    KeyFirst(principal): KeyFirst,
-    Path(id): Path<String>,
-) -> Answer {
+pub async fn available_sigils(State(app): State<App>, KeyFirst(principal): KeyFirst, Path(id): Path<String>) -> Answer {
     let session = known(&app, &principal, &id).await?;
     let runner = runner_of(&app, &principal, &session).await?;
     let sigils = runner.and_then(|runner| runner.services.as_ref()?.sigil_defs.clone()).unwrap_or_default();
@@ -260,11 +253,7 @@ pub async fn available_sigils(
 
 // Subscriptions of a session
 
-pub async fn subscriptions(
-    State(app): State<App>,
-    KeyFirst(principal): KeyFirst,
-    Path(id): Path<String>,
-) -> Answer {
+pub async fn subscriptions(State(app): State<App>, KeyFirst(principal): KeyFirst, Path(id): Path<String>) -> Answer {
     known(&app, &principal, &id).await?;
     let rows = app.db.triggers().of_session(&id).await?;
     let list: Vec<Value> = rows.iter().filter(|row| row.user_id == principal.user_id).map(subscription_json).collect();
@@ -277,7 +266,8 @@ pub async fn subscribe(
     Path(id): Path<String>,
     MaybeFields(body): MaybeFields,
 ) -> Answer {
-    let kind = body.words("triggerType").ok_or_else(|| ApiError::bad_request("Missing or invalid 'triggerType' field"))?;
+    let kind =
+        body.words("triggerType").ok_or_else(|| ApiError::bad_request("Missing or invalid 'triggerType' field"))?;
     let record = sessions::live(&app, &principal, &id).await?.ok_or_else(sessions::missing)?;
     let session = Known { runner_id: record.runner_id.as_ref().map(ToString::to_string), cwd: record.cwd.clone() };
     let Some(runner_id) = session.runner_id.clone() else {
@@ -389,7 +379,11 @@ fn checked(
         let given = body.object("params").cloned().unwrap_or_default();
         let params = rules::params(&given, def.params.as_deref().unwrap_or_default()).map_err(ApiError::bad_request)?;
         rules::schedule(kind, &params).unwrap_or(Ok(())).map_err(ApiError::bad_request)?;
-        if params.is_empty() { drop(out.remove("params")) } else { drop(out.insert("params".to_owned(), Value::Object(params))) }
+        if params.is_empty() {
+            drop(out.remove("params"))
+        } else {
+            drop(out.insert("params".to_owned(), Value::Object(params)))
+        }
     }
     match body.0.get("filters") {
         None => {}
@@ -510,7 +504,8 @@ pub async fn create_listener(
     MaybeFields(body): MaybeFields,
 ) -> Answer {
     let runner = own(&app, &principal, &id).await?;
-    let kind = body.words("triggerType").ok_or_else(|| ApiError::bad_request("Missing or invalid 'triggerType' field"))?;
+    let kind =
+        body.words("triggerType").ok_or_else(|| ApiError::bad_request("Missing or invalid 'triggerType' field"))?;
     let document = listener_document(&app, &principal, runner.record.as_deref(), kind, &body, &Map::new()).await?;
     let listener = Subscription {
         id: uuid::Uuid::new_v4().to_string(),
@@ -536,7 +531,13 @@ pub async fn update_listener(
     change_listener(&app, &principal, Some(&id), &target, &body).await
 }
 
-async fn change_listener(app: &App, principal: &Principal, runner: Option<&str>, target: &str, body: &Fields) -> Answer {
+async fn change_listener(
+    app: &App,
+    principal: &Principal,
+    runner: Option<&str>,
+    target: &str,
+    body: &Fields,
+) -> Answer {
     let missing = || ApiError::not_found("Listener not found");
     let by_id = app.db.triggers().listener(&principal.user_id, target).await?;
     let by_id = by_id.filter(|row| runner.is_none_or(|runner| row.runner_id == runner));
@@ -598,7 +599,11 @@ async fn listener_document(
     if let Some(model) = body.0.get("model") {
         let model: Option<ModelInfo> = serde_json::from_value(model.clone()).ok();
         if let Some(model) = model
-            && app.db.preferences().is_model_hidden(&principal.user_id, &format!("{}/{}", model.provider, model.id)).await?
+            && app
+                .db
+                .preferences()
+                .is_model_hidden(&principal.user_id, &format!("{}/{}", model.provider, model.id))
+                .await?
         {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "Model not available").code("model_hidden"));
         }
@@ -644,7 +649,12 @@ async fn fire_listener(
 }
 
 /// Errors: why no session was started, or it did not take the trigger, in words.
-async fn spawn_for(app: &App, user_id: &str, listener: &Subscription, happening: Happening) -> Result<SessionId, String> {
+async fn spawn_for(
+    app: &App,
+    user_id: &str,
+    listener: &Subscription,
+    happening: Happening,
+) -> Result<SessionId, String> {
     let document = document(listener);
     let text = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
     let hidden = app.db.preferences().hidden_models(user_id).await.map_err(|error| error.to_string())?;
@@ -703,7 +713,10 @@ pub async fn broadcast(
     let mut told: Vec<String> = Vec::new();
     let mut listeners = Vec::new();
     for row in app.db.triggers().of_runner(&id).await? {
-        if row.user_id != principal.user_id || row.trigger_type != happening.kind || !is_wanted(&row, &happening.payload) {
+        if row.user_id != principal.user_id
+            || row.trigger_type != happening.kind
+            || !is_wanted(&row, &happening.payload)
+        {
             continue;
         }
         if row.session_id.is_empty() {
@@ -726,7 +739,8 @@ pub async fn broadcast(
     });
     let slots = Arc::new(Semaphore::new(SPAWNS_AT_ONCE));
     for listener in listeners {
-        let (app2, slots, happening, user_id) = (app.clone(), slots.clone(), happening.clone(), principal.user_id.clone());
+        let (app2, slots, happening, user_id) =
+            (app.clone(), slots.clone(), happening.clone(), principal.user_id.clone());
         app.tasks.spawn("listener", async move {
             let Ok(_slot) = slots.acquire().await else { return };
             if let Err(message) = spawn_for(&app2, &user_id, &listener, happening).await {

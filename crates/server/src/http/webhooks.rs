@@ -78,12 +78,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(json!({ "webhook": shown }))))
 }
 
-pub async fn update(
-    State(app): State<App>,
-    Signed(principal): Signed,
-    Path(id): Path<String>,
-    body: Fields,
-) -> Answer {
+pub async fn update(State(app): State<App>, Signed(principal): Signed, Path(id): Path<String>, body: Fields) -> Answer {
     let mut webhook = owned(&app, &principal, &id).await?;
     if let Some(name) = body.words("name") {
         webhook.name = checked_name(name)?;
@@ -158,7 +153,8 @@ pub async fn fire(
         _ => return Err(ApiError::bad_request("Invalid JSON body").code("invalid_json")),
     };
     let kind = payload.get("type").and_then(Value::as_str).unwrap_or("webhook").to_owned();
-    let filter: Option<Vec<String>> = webhook.event_filter.as_deref().and_then(|filter| serde_json::from_str(filter).ok());
+    let filter: Option<Vec<String>> =
+        webhook.event_filter.as_deref().and_then(|filter| serde_json::from_str(filter).ok());
     if filter.is_some_and(|filter| !filter.is_empty() && !filter.contains(&kind)) {
         return Ok((StatusCode::OK, Json(json!({ "ok": true, "filtered": true }))));
     }
@@ -193,7 +189,9 @@ async fn check_signature(
     body: &[u8],
 ) -> Result<(), ApiError> {
     let unauthorized = |message: &str| ApiError::new(StatusCode::UNAUTHORIZED, message).code("signature");
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty());
+    let header = |name: &str| {
+        headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty())
+    };
     let given = header("x-webhook-signature").ok_or_else(|| unauthorized("Missing signature"))?;
     let given = given.strip_prefix("sha256=").unwrap_or(given);
     let now = app.clock.now_ms();
@@ -251,7 +249,8 @@ async fn change(app: &App, principal: &Principal, webhook: &mut Webhook, body: &
         None => {}
         Some(Value::Null) => webhook.model = None,
         Some(model) => {
-            let text = |name: &str| model.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+            let text =
+                |name: &str| model.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
             let (Some(provider), Some(id)) = (text("provider"), text("id")) else {
                 return Err(ApiError::bad_request("model must be {provider, id} or null"));
             };
@@ -265,7 +264,9 @@ async fn change(app: &App, principal: &Principal, webhook: &mut Webhook, body: &
         match body.0.get(name) {
             None => {}
             Some(Value::Null) => *target = None,
-            Some(Value::String(text)) if text.len() <= MAX_TEXT => *target = Some(text.clone()).filter(|text| !text.trim().is_empty()),
+            Some(Value::String(text)) if text.len() <= MAX_TEXT => {
+                *target = Some(text.clone()).filter(|text| !text.trim().is_empty())
+            }
             Some(_) => return Err(ApiError::bad_request(format!("{name} must be text or null"))),
         }
     }

@@ -149,6 +149,8 @@ pub fn folder(dir: &Path, session: &str) -> PathBuf {
     let plain = !session.is_empty()
         && session.len() <= 64
         && !session.starts_with("x-")
-        && session.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_');
+        && session
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_');
     if plain { dir.join(session) } else { dir.join(format!("x-{}", hex::encode(Sha256::digest(session)))) }
 }

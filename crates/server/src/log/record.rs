@@ -84,7 +84,15 @@ fn encode(into: &mut Vec<u8>, kind: RecordKind, epoch: Epoch, seq: Seq, at: u64,
 }
 
 pub fn encode_entry(into: &mut Vec<u8>, entry: &Entry) {
-    encode(into, RecordKind::Entry(entry.kind), entry.epoch, entry.seq, entry.at, entry.source_seq, entry.payload.get().as_bytes());
+    encode(
+        into,
+        RecordKind::Entry(entry.kind),
+        entry.epoch,
+        entry.seq,
+        entry.at,
+        entry.source_seq,
+        entry.payload.get().as_bytes(),
+    );
 }
 
 /// Read a header. `None`: these bytes are not one.
@@ -106,7 +114,15 @@ pub fn decode_header(bytes: &[u8]) -> Option<Header> {
         KIND_CLAIM => RecordKind::Claim,
         _ => return None,
     };
-    Some(Header { kind, payload_bytes, crc: word(4), epoch: long(16), seq: long(24), at: long(32), source_seq: long(40) })
+    Some(Header {
+        kind,
+        payload_bytes,
+        crc: word(4),
+        epoch: long(16),
+        seq: long(24),
+        at: long(32),
+        source_seq: long(40),
+    })
 }
 
 /// Does the checksum cover this header and payload? `header` is the encoded form.

@@ -149,7 +149,8 @@ pub fn read(segment: &Segment, after: Seq, limit: &mut ReadLimit, past: &mut Pas
             past.damaged.push((last + 1, next.header.seq - 1));
         }
         last = next.header.seq;
-        let Ok(payload) = String::from_utf8(next.payload).map_err(drop).and_then(|text| RawJson::parse(text).map_err(drop))
+        let Ok(payload) =
+            String::from_utf8(next.payload).map_err(drop).and_then(|text| RawJson::parse(text).map_err(drop))
         else {
             past.damaged.push((last, last));
             continue;

@@ -21,7 +21,8 @@ use super::feed::{Feed, Position};
 use super::record::{self, ClaimNote};
 use super::segment::{self, ReadLimit, Segment};
 use super::{
-    Durability, Entry, EntryKind, Epoch, KEEP_AT_LEAST, LogError, LogOptions, MAX_ENTRY_BYTES, NewEntry, Past, Seq, folder,
+    Durability, Entry, EntryKind, Epoch, KEEP_AT_LEAST, LogError, LogOptions, MAX_ENTRY_BYTES, NewEntry, Past, Seq,
+    folder,
 };
 
 /// Jobs waiting for the thread; a full queue makes callers wait, which stops them reading from their sockets.
@@ -60,14 +61,33 @@ pub struct Claim {
 }
 
 enum Job {
-    Open { session: String, create: bool, reply: oneshot::Sender<Result<Option<Arc<Feed>>, LogError>> },
-    Claim { session: String, reply: oneshot::Sender<Result<Claim, LogError>> },
-    Append { session: Arc<str>, epoch: Epoch, entries: Vec<NewEntry>, reply: oneshot::Sender<Result<Vec<Arc<Entry>>, LogError>> },
-    Sweep { reply: oneshot::Sender<()> },
+    Open {
+        session: String,
+        create: bool,
+        reply: oneshot::Sender<Result<Option<Arc<Feed>>, LogError>>,
+    },
+    Claim {
+        session: String,
+        reply: oneshot::Sender<Result<Claim, LogError>>,
+    },
+    Append {
+        session: Arc<str>,
+        epoch: Epoch,
+        entries: Vec<NewEntry>,
+        reply: oneshot::Sender<Result<Vec<Arc<Entry>>, LogError>>,
+    },
+    Sweep {
+        reply: oneshot::Sender<()>,
+    },
     /// Forget sessions that nobody holds.
     Trim,
-    Remove { session: String, reply: oneshot::Sender<Result<(), LogError>> },
-    Flush { reply: oneshot::Sender<()> },
+    Remove {
+        session: String,
+        reply: oneshot::Sender<Result<(), LogError>>,
+    },
+    Flush {
+        reply: oneshot::Sender<()>,
+    },
     Close,
 }
 
@@ -76,8 +96,7 @@ impl Logs {
     pub fn open(options: LogOptions) -> io::Result<Self> {
         std::fs::create_dir_all(&options.dir)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let inner =
-            Arc::new(Inner { options: options.clone(), jobs, feeds: DashMap::new(), thread: Mutex::new(None) });
+        let inner = Arc::new(Inner { options: options.clone(), jobs, feeds: DashMap::new(), thread: Mutex::new(None) });
         let mut writer = Writer::new(options)?;
         let thread = std::thread::Builder::new().name("session-log".to_owned()).spawn(move || writer.run(queue))?;
         *inner.thread.lock() = Some(thread);
@@ -212,7 +231,9 @@ fn read_files(feed: &Feed, after: Seq, mut limit: ReadLimit) -> io::Result<Past>
         if segment.index.is_none() {
             let index = segment::scan(&segment.path, segment.first)?.index;
             feed.with_segments(|segments| {
-                if let Some(known) = segments.iter_mut().find(|known| known.first == segment.first && known.index.is_none()) {
+                if let Some(known) =
+                    segments.iter_mut().find(|known| known.first == segment.first && known.index.is_none())
+                {
                     known.index = Some(index.clone());
                 }
             });
@@ -494,7 +515,8 @@ impl Writer {
             return Ok(());
         }
         if self.files_open >= OPEN_FILES
-            && let Some(idle) = self.sessions.values_mut().filter(|open| open.file.is_some()).min_by_key(|open| open.used_at)
+            && let Some(idle) =
+                self.sessions.values_mut().filter(|open| open.file.is_some()).min_by_key(|open| open.used_at)
         {
             idle.file = None;
             self.files_open -= 1;
@@ -566,7 +588,8 @@ impl Open {
         let Some(path) = self.feed.with_segments(|segments| segments.last().map(|segment| segment.path.clone())) else {
             return Ok(());
         };
-        let offset = self.feed.with_segments(|segments| segments.last().map_or(0, |segment| segment.bytes)).min(self.file_bytes);
+        let offset =
+            self.feed.with_segments(|segments| segments.last().map_or(0, |segment| segment.bytes)).min(self.file_bytes);
         OpenOptions::new().write(true).open(path)?.set_len(offset)
     }
 
@@ -575,7 +598,8 @@ impl Open {
     }
 
     fn open_file(&mut self) -> io::Result<()> {
-        let newest = self.feed.with_segments(|segments| segments.last().map(|segment| (segment.path.clone(), segment.bytes)));
+        let newest =
+            self.feed.with_segments(|segments| segments.last().map(|segment| (segment.path.clone(), segment.bytes)));
         let Some((path, bytes)) = newest else { return self.new_segment() };
         let file = OpenOptions::new().append(true).open(path)?;
         // Bytes behind the last intact record would hide the ones that follow from readers that stop there.

@@ -89,7 +89,11 @@ impl Pusher {
         let vapid = self.vapid.get_or_try_init(async || {
             let push = &app.config.push;
             if let Some((public, private)) = &push.vapid {
-                return Ok::<_, PushError>(Arc::new(Vapid::from_parts(private.reveal(), public, push.subject.clone())?));
+                return Ok::<_, PushError>(Arc::new(Vapid::from_parts(
+                    private.reveal(),
+                    public,
+                    push.subject.clone(),
+                )?));
             }
             let fresh = Vapid::generate()?;
             let public = Vapid::from_pkcs8(&fresh, push.subject.clone())?.public_key();
@@ -100,13 +104,20 @@ impl Pusher {
     }
 
     /// Send one message to one browser; a subscription that is over is forgotten.
-    pub async fn send(&self, app: &App, subscription: &PushSubscription, tag: &str, message: &Value) -> Result<Sent, PushError> {
+    pub async fn send(
+        &self,
+        app: &App,
+        subscription: &PushSubscription,
+        tag: &str,
+        message: &Value,
+    ) -> Result<Sent, PushError> {
         let body = match crypto::encrypt(&subscription.p256dh, &subscription.auth, message.to_string().as_bytes()) {
             Ok(body) => body,
             Err(CryptoError::BadKeys) => return self.forget(app, subscription).await,
             Err(error) => return Err(error.into()),
         };
-        let Some(origin) = url::Url::parse(&subscription.endpoint).ok().map(|url| url.origin().ascii_serialization()) else {
+        let Some(origin) = url::Url::parse(&subscription.endpoint).ok().map(|url| url.origin().ascii_serialization())
+        else {
             return self.forget(app, subscription).await;
         };
         let expires_at = app.clock.now_ms() / 1000 + SIGNATURE_LIFE;
@@ -126,7 +137,8 @@ impl Pusher {
             match request.send().await.map(|response| response.status()) {
                 Ok(status) if status.is_success() => return Ok(Sent::Accepted),
                 Ok(StatusCode::NOT_FOUND | StatusCode::GONE) => return self.forget(app, subscription).await,
-                Ok(status) if attempt == 0 && (status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS) => {}
+                Ok(status) if attempt == 0 && (status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS) => {
+                }
                 Ok(status) => {
                     tracing::warn!(%status, service = %origin, "a push service refused a notification");
                     return Ok(Sent::Failed);
@@ -218,15 +230,21 @@ fn message(happening: &Happening) -> Option<(&'static str, Value)> {
         What::QuestionAsked { tool_call_id, args } => {
             let args: Value = args.to().unwrap_or_default();
             let (question, options) = question(&args);
-            let actions: Vec<Value> =
-                options.iter().take(MAX_ACTIONS).map(|option| json!({ "action": option, "title": shorten(option, 40) })).collect();
+            let actions: Vec<Value> = options
+                .iter()
+                .take(MAX_ACTIONS)
+                .map(|option| json!({ "action": option, "title": shorten(option, 40) }))
+                .collect();
             let data = json!({ "type": "agent_needs_input", "toolCallId": tool_call_id, "options": options });
             let body = shorten(&question, MAX_TEXT);
             ("agent_needs_input", build(format!("{name} asks"), body, data, json!(actions)))
         }
         What::PlanReady { title } => {
             let body = shorten(title.as_deref().unwrap_or("A plan is ready for review."), MAX_TEXT);
-            ("agent_needs_input", build(format!("{name}: plan"), body, json!({ "type": "agent_needs_input" }), json!([])))
+            (
+                "agent_needs_input",
+                build(format!("{name}: plan"), body, json!({ "type": "agent_needs_input" }), json!([])),
+            )
         }
         What::NeedsPerson { id, title } => {
             let data = json!({ "type": "agent_needs_input", "decisionId": id });
@@ -241,7 +259,11 @@ fn question(args: &Value) -> (String, Vec<String>) {
     let text = |value: &Value| value.get("question").and_then(Value::as_str).map(str::to_owned);
     let options = |value: &Value| -> Vec<String> {
         let label = |option: &Value| option.as_str().or_else(|| option.get("label")?.as_str()).map(str::to_owned);
-        value.get("options").and_then(Value::as_array).map(|list| list.iter().filter_map(label).collect()).unwrap_or_default()
+        value
+            .get("options")
+            .and_then(Value::as_array)
+            .map(|list| list.iter().filter_map(label).collect())
+            .unwrap_or_default()
     };
     match args.get("questions").and_then(Value::as_array).map(Vec::as_slice) {
         Some([one]) => (text(one).unwrap_or_default(), options(one)),
@@ -324,7 +346,19 @@ mod tests {
 
     #[test]
     fn addresses_inside_networks_are_not_public() {
-        for ip in ["127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "100.64.0.1", "0.0.0.0", "::1", "fe80::1", "fd00::1", "::ffff:10.0.0.1", "224.0.0.1"] {
+        for ip in [
+            "127.0.0.1",
+            "10.0.0.1",
+            "169.254.169.254",
+            "192.168.1.1",
+            "100.64.0.1",
+            "0.0.0.0",
+            "::1",
+            "fe80::1",
+            "fd00::1",
+            "::ffff:10.0.0.1",
+            "224.0.0.1",
+        ] {
             assert!(!is_public(ip.parse().unwrap()), "{ip}");
         }
         for ip in ["8.8.8.8", "2606:4700::1111", "172.32.0.1"] {

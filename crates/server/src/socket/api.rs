@@ -7,8 +7,8 @@ use pizzapi_protocol::events::Event;
 use pizzapi_protocol::relay::{HiddenModelsUpdate, McpOauthCallback, SubagentModelUpdate, from_server as to_session};
 use pizzapi_protocol::runner::{NewSession, TriggerSubscriptionDelta, from_server as to_runner};
 use pizzapi_protocol::{
-    CommandId, CommandKind, CommandState, DeliverAs, ErrorCode, JsonObject, RawJson, RequestId, RunnerId, RunnerInfo, SessionId,
-    SessionInfo, SubscriptionAction, TerminalId, Trigger, TriggerDirection, TriggerHistoryEntry, UserId,
+    CommandId, CommandKind, CommandState, DeliverAs, ErrorCode, JsonObject, RawJson, RequestId, RunnerId, RunnerInfo,
+    SessionId, SessionInfo, SubscriptionAction, TerminalId, Trigger, TriggerDirection, TriggerHistoryEntry, UserId,
 };
 
 use super::commands::{self, Author, NewCommand, Verdict};
@@ -106,8 +106,12 @@ pub async fn command(
     if let (CommandKind::Exec, Some(exec)) = (kind, body.as_object_mut()) {
         exec.entry("id").or_insert_with(|| command_id.as_str().into());
     }
-    let given = body.get("id").and_then(serde_json::Value::as_str).map(CommandId::from).filter(|_| kind == CommandKind::Exec);
-    let command = NewCommand { id: Some(given.unwrap_or(command_id)), ..NewCommand::new(&record, kind, RawJson::from(body), author) };
+    let given =
+        body.get("id").and_then(serde_json::Value::as_str).map(CommandId::from).filter(|_| kind == CommandKind::Exec);
+    let command = NewCommand {
+        id: Some(given.unwrap_or(command_id)),
+        ..NewCommand::new(&record, kind, RawJson::from(body), author)
+    };
     match commands::submit(app, command).await {
         Verdict::Refused { code, message } => Err(CommandError { code, message }),
         Verdict::Accepted { id: command_id, outcome, .. } => {
@@ -164,12 +168,23 @@ pub async fn runner_request<E: Event>(
 }
 
 /// Tell a runner of `user_id` something that has no answer.
-pub async fn runner_emit<E: Event>(app: &App, user_id: &str, runner_id: &str, payload: &E::Payload) -> Result<(), RunnerError> {
+pub async fn runner_emit<E: Event>(
+    app: &App,
+    user_id: &str,
+    runner_id: &str,
+    payload: &E::Payload,
+) -> Result<(), RunnerError> {
     route::tell_runner::<E>(app, &user_id.into(), &runner_id.into(), payload).await
 }
 
 /// Start a session. `request.session_id` may be empty: one is made. Answers with the id and whether the runner has not answered yet.
-pub async fn spawn(app: &App, user_id: &str, runner_id: &str, mut request: NewSession, wait: Duration) -> Result<(SessionId, Started), RunnerError> {
+pub async fn spawn(
+    app: &App,
+    user_id: &str,
+    runner_id: &str,
+    mut request: NewSession,
+    wait: Duration,
+) -> Result<(SessionId, Started), RunnerError> {
     if request.session_id.is_empty() {
         request.session_id = SessionId::from(uuid::Uuid::new_v4().to_string());
     }
@@ -205,11 +220,17 @@ pub async fn create_terminal(
 /// End a session of `user_id`: its process is asked to stop, its runner too. With `force` it is over at once. Says whether it was live.
 pub async fn end_session(app: &App, user_id: &str, session_id: &str, force: bool) -> Result<bool, StoreError> {
     let id = SessionId::from(session_id);
-    let Some(record) = app.live.stores.sessions.get(&id).await?.filter(|record| record.user_id == user_id) else { return Ok(false) };
+    let Some(record) = app.live.stores.sessions.get(&id).await?.filter(|record| record.user_id == user_id) else {
+        return Ok(false);
+    };
     let exec = family::exec(&format!("end_{}", uuid::Uuid::new_v4().simple()), "end_session");
     let told = route::tell_session::<to_session::Exec>(app, &id, &exec);
     if let Some(runner) = &record.runner_id {
-        route::nudge_runner::<to_runner::KillSession>(app, runner, &pizzapi_protocol::relay::SessionRef { session_id: id.clone() });
+        route::nudge_runner::<to_runner::KillSession>(
+            app,
+            runner,
+            &pizzapi_protocol::relay::SessionRef { session_id: id.clone() },
+        );
     }
     if force || !told {
         end_live(app, &id, Some(record.epoch), End::terminal(pizzapi_protocol::runner::reasons::SESSION_ENDED)).await;
@@ -237,7 +258,9 @@ pub async fn preferences_changed(app: &App, user_id: &str) {
     let subagent = preferences.get(user_id, "subagent-model").await;
     for handle in app.live.routes.relays_of(&user_id.into()) {
         match &hidden {
-            Ok(hidden) => handle.out.emit::<to_session::HiddenModelsUpdate>(&HiddenModelsUpdate { hidden_models: hidden.clone() }),
+            Ok(hidden) => {
+                handle.out.emit::<to_session::HiddenModelsUpdate>(&HiddenModelsUpdate { hidden_models: hidden.clone() })
+            }
             Err(error) => log_db(error, "read the hidden models"),
         }
         match &subagent {
@@ -266,7 +289,12 @@ pub enum Triggered {
 }
 
 /// Tell a session of `user_id` that something happened elsewhere.
-pub async fn trigger(app: &App, user_id: &str, session_id: &str, mut trigger: Trigger) -> Result<Triggered, StoreError> {
+pub async fn trigger(
+    app: &App,
+    user_id: &str,
+    session_id: &str,
+    mut trigger: Trigger,
+) -> Result<Triggered, StoreError> {
     let id = SessionId::from(session_id);
     let Some(record) = app.live.stores.sessions.get(&id).await?.filter(|record| record.user_id == user_id) else {
         return Ok(Triggered::NotFound);
@@ -307,9 +335,16 @@ pub async fn trigger(app: &App, user_id: &str, session_id: &str, mut trigger: Tr
 pub fn subscription_changed(app: &App, subscription: &crate::db::triggers::Subscription, action: SubscriptionAction) {
     let Some(entry) = super::runner::subscription_entry(subscription) else { return };
     let delta = TriggerSubscriptionDelta { revision: app.live.subscription_revision(), action, subscription: entry };
-    route::nudge_runner::<to_runner::TriggerSubscriptionDelta>(app, &RunnerId::from(subscription.runner_id.as_str()), &delta);
+    route::nudge_runner::<to_runner::TriggerSubscriptionDelta>(
+        app,
+        &RunnerId::from(subscription.runner_id.as_str()),
+        &delta,
+    );
     let body = crate::emit::body::<pizzapi_protocol::viewer::from_server::TriggerSubscriptionsChanged>(
-        &pizzapi_protocol::viewer::TriggerSubscriptionsChanged { trigger_type: subscription.trigger_type.clone(), action },
+        &pizzapi_protocol::viewer::TriggerSubscriptionsChanged {
+            trigger_type: subscription.trigger_type.clone(),
+            action,
+        },
     );
     app.live.fanout.notify(&SessionId::from(subscription.session_id.as_str()), Arc::new(move |_| body.clone()));
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use dashmap::DashMap;
 use pizzapi_protocol::relay::{ModelSet, RelayInput, from_server};
 use pizzapi_protocol::{
-    CancelCommand, Command, CommandId, CommandKind, CommandReceipt, CommandState, CommandStatus, ErrorCode, Exec, ExecResult,
-    InputBody, Maybe, ModelSetBody, Open, OpenCommand, Position, RawJson, SessionId, UserId,
+    CancelCommand, Command, CommandId, CommandKind, CommandReceipt, CommandState, CommandStatus, ErrorCode, Exec,
+    ExecResult, InputBody, Maybe, ModelSetBody, Open, OpenCommand, Position, RawJson, SessionId, UserId,
 };
 use tokio::sync::oneshot;
 
@@ -73,8 +73,15 @@ impl NewCommand {
 #[derive(Debug)]
 pub enum Verdict {
     /// Stored; `state` is how far it came by now. `outcome` follows it.
-    Accepted { id: CommandId, state: CommandState, outcome: Outcome },
-    Refused { code: ErrorCode, message: String },
+    Accepted {
+        id: CommandId,
+        state: CommandState,
+        outcome: Outcome,
+    },
+    Refused {
+        code: ErrorCode,
+        message: String,
+    },
 }
 
 /// Follows a command to where a published client wants to know.
@@ -141,7 +148,13 @@ pub fn start(app: &App) {
             }
             for handle in app.live.routes.relays() {
                 for (id, viewer) in handle.overdue(now - EXEC_TIMEOUT_MS) {
-                    let result = ExecResult { id, ok: false, command: String::new(), result: Maybe::Absent, error: Some("Command timed out".to_owned()) };
+                    let result = ExecResult {
+                        id,
+                        ok: false,
+                        command: String::new(),
+                        result: Maybe::Absent,
+                        error: Some("Command timed out".to_owned()),
+                    };
                     send_result(&app, &handle.session, Some(viewer), result);
                 }
             }
@@ -199,7 +212,8 @@ pub async fn submit(app: &App, command: NewCommand) -> Verdict {
         match app.db.commands().open(command.session.as_str()).await {
             Ok(open) => {
                 let is_trigger = |kind: &str| kind == CommandKind::Trigger.as_str();
-                let alike = open.iter().filter(|row| is_trigger(&row.kind) == (command.kind == CommandKind::Trigger)).count();
+                let alike =
+                    open.iter().filter(|row| is_trigger(&row.kind) == (command.kind == CommandKind::Trigger)).count();
                 let most = if command.kind == CommandKind::Trigger { TRIGGERS_MAX } else { QUEUE_MAX };
                 if alike >= most {
                     return refused(ErrorCode::QueueFull, "too many messages wait for this session");
@@ -368,9 +382,13 @@ fn deliver_input(app: &App, handle: &Arc<RelayHandle>, command: &Command, body: 
     tasks.spawn("input-answer", async move {
         match answer.await {
             Ok(true) => conclude(&app, &command, CommandState::Consumed, None),
-            Ok(false) => conclude(&app, &command, CommandState::Rejected, Some((ErrorCode::Invalid, "the session refused it"))),
+            Ok(false) => {
+                conclude(&app, &command, CommandState::Rejected, Some((ErrorCode::Invalid, "the session refused it")))
+            }
             // Older sessions never answer; silence counts as delivered.
-            Err(CallError::TimedOut | CallError::Malformed(_)) => conclude(&app, &command, CommandState::Consumed, None),
+            Err(CallError::TimedOut | CallError::Malformed(_)) => {
+                conclude(&app, &command, CommandState::Consumed, None)
+            }
             // The connection broke before an answer: it stays accepted, and is handed over again.
             Err(CallError::Gone) => {}
         }
@@ -451,7 +469,8 @@ pub async fn exec_result(app: &App, handle: &Arc<RelayHandle>, result: ExecResul
 
 fn send_result(app: &App, session: &SessionId, asker: Option<socketioxide::socket::Sid>, result: ExecResult) {
     let Some(room) = app.live.fanout.existing(session) else { return };
-    let body = crate::emit::body::<pizzapi_protocol::viewer::from_server::ExecResult>(&result.for_viewers(session.clone()));
+    let body =
+        crate::emit::body::<pizzapi_protocol::viewer::from_server::ExecResult>(&result.for_viewers(session.clone()));
     let notice: Notice = Arc::new(move |_| body.clone());
     match asker {
         // A viewer that left the session meanwhile does not want to hear of it.
@@ -465,7 +484,12 @@ fn send_result(app: &App, session: &SessionId, asker: Option<socketioxide::socke
 /// Withdraw a command that was not consumed yet. How it ends is told as its status, like every other step.
 ///
 /// Errors: why it cannot be withdrawn, in words.
-pub async fn cancel(app: &App, user: &UserId, session: &SessionId, id: &CommandId) -> Result<(), (ErrorCode, &'static str)> {
+pub async fn cancel(
+    app: &App,
+    user: &UserId,
+    session: &SessionId,
+    id: &CommandId,
+) -> Result<(), (ErrorCode, &'static str)> {
     let row = match app.db.commands().get(session.as_str(), id.as_str()).await {
         Ok(Some(row)) if row.user_id == user.as_str() => row,
         Ok(_) => return Err((ErrorCode::NotFound, "There is no such command")),
@@ -483,7 +507,10 @@ pub async fn cancel(app: &App, user: &UserId, session: &SessionId, id: &CommandI
     match app.live.routes.relay(session) {
         // Only the session can say that nothing will happen.
         Some(handle) if handle.takes_commands() => {
-            handle.out.emit::<from_server::CancelCommand>(&CancelCommand { command_id: id.clone(), session_id: Some(session.clone()) });
+            handle.out.emit::<from_server::CancelCommand>(&CancelCommand {
+                command_id: id.clone(),
+                session_id: Some(session.clone()),
+            });
             Ok(())
         }
         Some(_) => Err((ErrorCode::Conflict, "The session has it already")),
@@ -522,7 +549,10 @@ pub async fn session_returned(app: &App, handle: &Arc<RelayHandle>, is_same_proc
 
 /// Interrupts and the like were meant for what was on the screen then; words still count.
 fn is_outdated(row: &rows::Command, epoch: Epoch) -> bool {
-    let is_prompt = matches!(CommandKind::from_word(&row.kind), Some(CommandKind::Input | CommandKind::Answer | CommandKind::Trigger));
+    let is_prompt = matches!(
+        CommandKind::from_word(&row.kind),
+        Some(CommandKind::Input | CommandKind::Answer | CommandKind::Trigger)
+    );
     !is_prompt && row.composed_at.is_some_and(|(composed, _)| composed as u64 != epoch)
 }
 

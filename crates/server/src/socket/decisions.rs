@@ -9,8 +9,8 @@ use std::time::Duration;
 use pizzapi_protocol::relay::from_server;
 use pizzapi_protocol::{
     Ack, AnswerDecision, AnswerReply, CommandKind, Decision, DecisionAnswered, DecisionDetail, DecisionEnded,
-    DecisionExpired, DecisionId, DecisionKind, DecisionOption, DecisionOutcome, DecisionSuperseded, DecisionWithdrawn, Epoch as WireEpoch,
-    ErrorCode, MetaEvent, OkReply, RawJson, Revised, SessionId, UserId, WithdrawDecision,
+    DecisionExpired, DecisionId, DecisionKind, DecisionOption, DecisionOutcome, DecisionSuperseded, DecisionWithdrawn,
+    Epoch as WireEpoch, ErrorCode, MetaEvent, OkReply, RawJson, Revised, SessionId, UserId, WithdrawDecision,
 };
 use serde_json::json;
 
@@ -94,7 +94,9 @@ async fn store(app: &App, decision: Decision) -> Result<(), String> {
         }
     }
     let what = What::NeedsPerson { id: decision.decision_id.to_string(), title: decision.title.clone() };
-    app.live.hub.publish(&record.user_id, "decision_added", |revision| Revised { item: decision, revision: Some(revision) });
+    app.live
+        .hub
+        .publish(&record.user_id, "decision_added", |revision| Revised { item: decision, revision: Some(revision) });
     app.live.happenings.tell(&record, what);
     Ok(())
 }
@@ -102,25 +104,37 @@ async fn store(app: &App, decision: Decision) -> Result<(), String> {
 /// A session no longer needs a person.
 pub async fn withdraw(app: &App, session: &SessionId, event: WithdrawDecision, ack: Ack<OkReply>) {
     let state = if event.superseded_by.is_some() { DecisionState::Superseded } else { DecisionState::Withdrawn };
-    let reply = match app.db.decisions().end(session.as_str(), event.decision_id.as_str(), state, app.clock.now_ms()).await {
-        Ok(Ended::Won(row)) => {
-            ended(app, &row, event.reason).await;
-            OkReply::OK
-        }
-        Ok(Ended::Lost(_) | Ended::Missing) => OkReply::OK,
-        Err(error) => {
-            log_db(&error, "withdraw a decision");
-            OkReply::refused("the decision could not be withdrawn; try again")
-        }
-    };
+    let reply =
+        match app.db.decisions().end(session.as_str(), event.decision_id.as_str(), state, app.clock.now_ms()).await {
+            Ok(Ended::Won(row)) => {
+                ended(app, &row, event.reason).await;
+                OkReply::OK
+            }
+            Ok(Ended::Lost(_) | Ended::Missing) => OkReply::OK,
+            Err(error) => {
+                log_db(&error, "withdraw a decision");
+                OkReply::refused("the decision could not be withdrawn; try again")
+            }
+        };
     ack.send(&reply);
 }
 
 /// A person answers, from any surface. The first one wins; everybody else learns who that was.
 ///
 /// `at_terminal`: the session's own terminal, and its epoch: the answer is where it is needed already.
-pub async fn answer(app: &App, user: &UserId, event: AnswerDecision, device: &str, at_terminal: Option<(SessionId, Epoch)>) -> AnswerReply {
-    let fail = |code: ErrorCode, error: &str| AnswerReply { ok: false, outcome: None, code: Some(code), error: Some(error.to_owned()) };
+pub async fn answer(
+    app: &App,
+    user: &UserId,
+    event: AnswerDecision,
+    device: &str,
+    at_terminal: Option<(SessionId, Epoch)>,
+) -> AnswerReply {
+    let fail = |code: ErrorCode, error: &str| AnswerReply {
+        ok: false,
+        outcome: None,
+        code: Some(code),
+        error: Some(error.to_owned()),
+    };
     let row = match find(app, user, &event, at_terminal.as_ref().map(|(session, _)| session)).await {
         Ok(Some(row)) => row,
         Ok(None) => return fail(ErrorCode::NoSuchDecision, "there is no such decision"),
@@ -133,7 +147,8 @@ pub async fn answer(app: &App, user: &UserId, event: AnswerDecision, device: &st
         return lost(&row);
     }
     let options: Vec<DecisionOption> = serde_json::from_str(&row.options).unwrap_or_default();
-    let is_known = options.is_empty() || event.option == "text" || options.iter().any(|option| option.id == event.option);
+    let is_known =
+        options.is_empty() || event.option == "text" || options.iter().any(|option| option.id == event.option);
     if !is_known {
         return fail(ErrorCode::Invalid, "the decision has no such option");
     }
@@ -165,7 +180,12 @@ pub async fn answer(app: &App, user: &UserId, event: AnswerDecision, device: &st
     }
 }
 
-async fn find(app: &App, user: &UserId, event: &AnswerDecision, here: Option<&SessionId>) -> Result<Option<rows::Decision>, DbError> {
+async fn find(
+    app: &App,
+    user: &UserId,
+    event: &AnswerDecision,
+    here: Option<&SessionId>,
+) -> Result<Option<rows::Decision>, DbError> {
     let row = match event.session_id.as_ref().or(here) {
         Some(session) => app.db.decisions().get(session.as_str(), event.decision_id.as_str()).await?,
         None => {
@@ -205,20 +225,30 @@ async fn carry(app: &App, user: &UserId, row: &rows::Decision, event: &AnswerDec
         ..commands::NewCommand::new(&record, CommandKind::Answer, RawJson::from(body), author)
     };
     if let commands::Verdict::Refused { message, .. } = commands::submit(app, command).await {
-        tracing::warn!(session.id = row.session_id, decision.id = row.decision_id, message, "an answer could not be taken to its session");
+        tracing::warn!(
+            session.id = row.session_id,
+            decision.id = row.decision_id,
+            message,
+            "an answer could not be taken to its session"
+        );
     }
 }
 
 /// The answer in words a published session understands.
 fn published(row: &rows::Decision, event: &AnswerDecision) -> serde_json::Value {
     let options: Vec<DecisionOption> = serde_json::from_str(&row.options).unwrap_or_default();
-    let label = options.iter().find(|option| option.id == event.option).map_or(event.option.as_str(), |option| option.label.as_str());
+    let label = options
+        .iter()
+        .find(|option| option.id == event.option)
+        .map_or(event.option.as_str(), |option| option.label.as_str());
     let text = event.text.as_deref().filter(|text| !text.is_empty());
     match DecisionKind::from_word(&row.kind) {
         Some(DecisionKind::Approval) => {
             json!({"text": json!({"action": event.option, "promptId": row.decision_id, "edits": event.edits}).to_string()})
         }
-        Some(DecisionKind::Plan) => json!({"text": json!({"action": event.option, "editSuggestion": text}).to_string()}),
+        Some(DecisionKind::Plan) => {
+            json!({"text": json!({"action": event.option, "editSuggestion": text}).to_string()})
+        }
         Some(DecisionKind::PluginTrust) => {
             let trusted = matches!(event.option.as_str(), "trust" | "allow" | "yes");
             json!({"exec": {"command": "plugin_trust_response", "promptId": row.decision_id, "trusted": trusted}})
@@ -231,7 +261,12 @@ fn published(row: &rows::Decision, event: &AnswerDecision) -> serde_json::Value 
 async fn ended(app: &App, row: &rows::Decision, reason: Option<String>) {
     let Some(outcome) = outcome(row, reason) else { return };
     let (session, user) = (SessionId::from(row.session_id.as_str()), UserId::from(row.user_id.as_str()));
-    let body = DecisionEnded { decision_id: DecisionId::from(row.decision_id.as_str()), session_id: session.clone(), outcome, revision: None };
+    let body = DecisionEnded {
+        decision_id: DecisionId::from(row.decision_id.as_str()),
+        session_id: session.clone(),
+        outcome,
+        revision: None,
+    };
     if let Some(handle) = app.live.routes.relay(&session).filter(|handle| handle.capabilities.decisions.is_some()) {
         handle.out.emit::<from_server::DecisionEnded>(&body);
     }
@@ -274,7 +309,12 @@ pub async fn derive(app: &App, handle: &Arc<RelayHandle>, event: &MetaEvent) {
         return;
     }
     let session = &handle.session;
-    let option = |id: &str, label: &str| DecisionOption { id: id.to_owned(), label: label.to_owned(), description: None, style: None };
+    let option = |id: &str, label: &str| DecisionOption {
+        id: id.to_owned(),
+        label: label.to_owned(),
+        description: None,
+        style: None,
+    };
     let decision = |id: &str, kind, title: String, detail, options| Decision {
         decision_id: DecisionId::from(id),
         session_id: session.clone(),
@@ -321,9 +361,16 @@ pub async fn derive(app: &App, handle: &Arc<RelayHandle>, event: &MetaEvent) {
         }
         MetaEvent::PluginTrustRequired(event) => {
             let prompt = &event.prompt;
-            let detail = DecisionDetail { subjects: Some(prompt.plugin_summaries.clone()), ..DecisionDetail::default() };
+            let detail =
+                DecisionDetail { subjects: Some(prompt.plugin_summaries.clone()), ..DecisionDetail::default() };
             let title = format!("Trust {}?", prompt.plugin_names.join(", "));
-            decision(&prompt.prompt_id, DecisionKind::PluginTrust, title, detail, vec![option("trust", "Trust"), option("deny", "Deny")])
+            decision(
+                &prompt.prompt_id,
+                DecisionKind::PluginTrust,
+                title,
+                detail,
+                vec![option("trust", "Trust"), option("deny", "Deny")],
+            )
         }
         MetaEvent::ApprovalPending(event) => {
             let approval = &event.approval;
@@ -342,8 +389,12 @@ pub async fn derive(app: &App, handle: &Arc<RelayHandle>, event: &MetaEvent) {
             };
             decision(&approval.prompt_id, DecisionKind::Approval, approval.title.clone(), detail, options)
         }
-        MetaEvent::QuestionCleared(event) | MetaEvent::PlanCleared(event) => return cleared(app, session, &event.tool_call_id).await,
-        MetaEvent::PluginTrustResolved(event) | MetaEvent::ApprovalCleared(event) => return cleared(app, session, &event.prompt_id).await,
+        MetaEvent::QuestionCleared(event) | MetaEvent::PlanCleared(event) => {
+            return cleared(app, session, &event.tool_call_id).await;
+        }
+        MetaEvent::PluginTrustResolved(event) | MetaEvent::ApprovalCleared(event) => {
+            return cleared(app, session, &event.prompt_id).await;
+        }
         _ => return,
     };
     if let Err(message) = store(app, raised).await {
@@ -384,7 +435,8 @@ fn outcome(row: &rows::Decision, reason: Option<String>) -> Option<DecisionOutco
     Some(match row.state {
         DecisionState::Open => return None,
         DecisionState::Answered => {
-            let extra: Extra = row.answer.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+            let extra: Extra =
+                row.answer.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
             DecisionOutcome::Answered(DecisionAnswered {
                 by: row.answered_by.clone().unwrap_or_default().into(),
                 by_name: None,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use pizzapi_protocol::delivery::Decisions;
-use pizzapi_protocol::hub::{FromClient, HubMetaEvent, SessionRemoved, SessionStatus, Sessions, StateSnapshot, from_server};
+use pizzapi_protocol::hub::{
+    FromClient, HubMetaEvent, SessionRemoved, SessionStatus, Sessions, StateSnapshot, from_server,
+};
 use pizzapi_protocol::{FeedAuth, Maybe, MetaEvent, RawJson, Revised, Revision, SessionId, SessionMetaState, UserId};
 use socketioxide::socket::Sid;
 
@@ -32,7 +34,9 @@ pub async fn run(app: App, mut conn: Conn<FromClient, FeedAuth>) {
             FromClient::SubscribeSessionMeta(event) => subscribe(&app, &conn, &event.session_id).await,
             FromClient::UnsubscribeSessionMeta(event) => app.live.hub.unfollow(&user, socket, &event.session_id),
             FromClient::Refresh(_) => send_lists(&app, &user, socket).await,
-            FromClient::AnswerDecision(event, ack) => ack.send(&decisions::answer(&app, &user, event, &device, None).await),
+            FromClient::AnswerDecision(event, ack) => {
+                ack.send(&decisions::answer(&app, &user, event, &device, None).await)
+            }
         }
     }
     app.live.hub.leave(&user, socket);
@@ -85,7 +89,10 @@ async fn subscribe(app: &App, conn: &Conn<FromClient, FeedAuth>, session: &Sessi
     app.live.hub.follow(&conn.user, conn.out.id(), session);
     match app.live.stores.sessions.get(session).await {
         Ok(Some(record)) if record.user_id == conn.user => {
-            conn.out.emit::<from_server::StateSnapshot>(&StateSnapshot { session_id: session.clone(), state: record.meta.clone() });
+            conn.out.emit::<from_server::StateSnapshot>(&StateSnapshot {
+                session_id: session.clone(),
+                state: record.meta.clone(),
+            });
         }
         Ok(_) => {}
         Err(error) => log_store(&error, "read a session's side state"),
@@ -102,7 +109,10 @@ pub fn added(app: &App, record: &Arc<SessionRecord>) {
 
 pub fn removed(app: &App, record: &Arc<SessionRecord>) {
     let session_id = record.session_id.clone();
-    app.live.hub.publish(&record.user_id, "session_removed", |revision| SessionRemoved { session_id, revision: Some(revision) });
+    app.live.hub.publish(&record.user_id, "session_removed", |revision| SessionRemoved {
+        session_id,
+        revision: Some(revision),
+    });
 }
 
 /// What the list shows of a session changed.

@@ -22,17 +22,33 @@ pub struct Happening {
 #[derive(Debug, Clone)]
 pub enum What {
     /// A run ended; `text`: the assistant's last words.
-    AgentFinished { text: Option<String> },
-    AgentFailed { message: String },
+    AgentFinished {
+        text: Option<String>,
+    },
+    AgentFailed {
+        message: String,
+    },
     /// `args` of the question tool.
-    QuestionAsked { tool_call_id: String, args: RawJson },
+    QuestionAsked {
+        tool_call_id: String,
+        args: RawJson,
+    },
     /// The question was answered or given up.
-    QuestionOver { tool_call_id: String },
-    PlanReady { title: Option<String> },
+    QuestionOver {
+        tool_call_id: String,
+    },
+    PlanReady {
+        title: Option<String>,
+    },
     /// Anything else that waits for a person: approval, plugin trust, MCP login.
-    NeedsPerson { id: String, title: String },
+    NeedsPerson {
+        id: String,
+        title: String,
+    },
     /// It no longer waits.
-    PersonNotNeeded { id: String },
+    PersonNotNeeded {
+        id: String,
+    },
 }
 
 /// The sending end. Cheap to clone.

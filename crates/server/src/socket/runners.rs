@@ -77,7 +77,9 @@ pub async fn updated(app: &App, record: &RunnerRecord) {
 
 async fn publish(app: &App, record: &RunnerRecord, name: &'static str) {
     match info(app, record).await {
-        Ok(info) => app.live.runners.publish(&record.user_id, name, |revision| Revised { item: info, revision: Some(revision) }),
+        Ok(info) => {
+            app.live.runners.publish(&record.user_id, name, |revision| Revised { item: info, revision: Some(revision) })
+        }
         Err(error) => log_store(&error, "describe a runner"),
     }
 }

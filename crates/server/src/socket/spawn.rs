@@ -68,7 +68,8 @@ impl Spawns {
             Some(spawn) if spawn.user == *user => spawn.state.subscribe(),
             _ => return Err("Session not found".to_owned()),
         };
-        let over = state.wait_for(|progress| !matches!(progress.state, SpawnState::Requested | SpawnState::Accepted)).await;
+        let over =
+            state.wait_for(|progress| !matches!(progress.state, SpawnState::Requested | SpawnState::Accepted)).await;
         match over.map(|progress| progress.clone()) {
             Ok(Progress { state: SpawnState::Registered, .. }) => Ok(()),
             Ok(progress) => Err(progress.message.unwrap_or_else(|| "the session did not start".to_owned())),
@@ -109,7 +110,13 @@ fn advance(app: &App, session: &SessionId, state: SpawnState, message: Option<St
 /// Ask a runner to start a session, and wait at most `wait` for its word.
 ///
 /// Errors: the runner is unknown, not the user's, or not connected.
-pub async fn start(app: &App, user: &UserId, runner: &RunnerId, request: NewSession, wait: Duration) -> Result<Started, RunnerError> {
+pub async fn start(
+    app: &App,
+    user: &UserId,
+    runner: &RunnerId,
+    request: NewSession,
+    wait: Duration,
+) -> Result<Started, RunnerError> {
     let handle = runner_of(app, user, runner).await?;
     let session = request.session_id.clone();
     let now = app.clock.now_ms();

@@ -9,7 +9,8 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use pizzapi_protocol::runner::{NewTerminal, TerminalFlow, TerminalInput, TerminalResize, from_server as to_runner};
 use pizzapi_protocol::terminal::{
-    FromClient, TerminalData, TerminalError, TerminalExit, TerminalRef, ViewerTerminalInput, ViewerTerminalResize, from_server,
+    FromClient, TerminalData, TerminalError, TerminalExit, TerminalRef, ViewerTerminalInput, ViewerTerminalResize,
+    from_server,
 };
 use pizzapi_protocol::{RunnerId, TerminalAuth, TerminalId, UserId};
 use socketioxide::socket::Sid;
@@ -97,7 +98,12 @@ impl Screens {
         let excess = held.scrollback.len().saturating_sub(SCROLLBACK_BYTES);
         held.scrollback.drain(..excess);
         for (sid, page) in &mut held.pages {
-            let frame = TerminalData { terminal_id: id.clone(), data: STANDARD.encode(&bytes), offset: Some(offset), replay: None };
+            let frame = TerminalData {
+                terminal_id: id.clone(),
+                data: STANDARD.encode(&bytes),
+                offset: Some(offset),
+                replay: None,
+            };
             if page.backlog.is_empty() && page.out.try_send(NAME, &frame) {
                 continue;
             }
@@ -134,7 +140,9 @@ impl Screens {
         if screen.is_ready {
             out.emit::<from_server::TerminalReady>(&TerminalRef { terminal_id: id.clone() });
         }
-        screen.pages.insert(out.id(), Page { out: out.clone(), size: None, backlog: VecDeque::new(), is_draining: false });
+        screen
+            .pages
+            .insert(out.id(), Page { out: out.clone(), size: None, backlog: VecDeque::new(), is_draining: false });
     }
 
     /// A page can show this much; the program is told so.
@@ -187,7 +195,8 @@ async fn drain(app: &App, runner: &RunnerId, id: &TerminalId, sid: Sid, screen: 
             let part: Vec<u8> = page.backlog.iter().take(size).copied().collect();
             (page.out.clone(), part, offset)
         };
-        let frame = TerminalData { terminal_id: id.clone(), data: STANDARD.encode(&part), offset: Some(offset), replay: None };
+        let frame =
+            TerminalData { terminal_id: id.clone(), data: STANDARD.encode(&part), offset: Some(offset), replay: None };
         if out.send_paced(NAME, &frame).await.is_err() {
             break;
         }
@@ -208,11 +217,19 @@ fn resume(app: &App, runner: &RunnerId, id: &TerminalId, screen: &mut Screen) {
 }
 
 pub async fn run(app: App, mut conn: Conn<FromClient, TerminalAuth>) {
-    let id = conn.auth.terminal_id.clone().filter(|id| !id.is_empty()).or_else(|| conn.query("terminalId").map(TerminalId::from));
+    let id = conn
+        .auth
+        .terminal_id
+        .clone()
+        .filter(|id| !id.is_empty())
+        .or_else(|| conn.query("terminalId").map(TerminalId::from));
     let record = match admit(&app, &conn, id).await {
         Ok(record) => record,
         Err(message) => {
-            conn.out.emit::<from_server::TerminalError>(&TerminalError { terminal_id: "".into(), message: message.to_owned() });
+            conn.out.emit::<from_server::TerminalError>(&TerminalError {
+                terminal_id: "".into(),
+                message: message.to_owned(),
+            });
             conn.out.disconnect();
             return;
         }
@@ -237,7 +254,11 @@ pub async fn run(app: App, mut conn: Conn<FromClient, TerminalAuth>) {
             }
             FromClient::TerminalResize(event) => resize(&app, &conn.out, &record, event).await,
             FromClient::KillTerminal(_) => {
-                if !nudge_runner::<to_runner::KillTerminal>(&app, &record.runner_id, &TerminalRef { terminal_id: id.clone() }) {
+                if !nudge_runner::<to_runner::KillTerminal>(
+                    &app,
+                    &record.runner_id,
+                    &TerminalRef { terminal_id: id.clone() },
+                ) {
                     ended(&app, &id, -1).await;
                 }
             }
@@ -250,7 +271,11 @@ fn say(out: &Outbox, id: &TerminalId, message: &str) {
     out.emit::<from_server::TerminalError>(&TerminalError { terminal_id: id.clone(), message: message.to_owned() });
 }
 
-async fn admit(app: &App, conn: &Conn<FromClient, TerminalAuth>, id: Option<TerminalId>) -> Result<Arc<TerminalRecord>, &'static str> {
+async fn admit(
+    app: &App,
+    conn: &Conn<FromClient, TerminalAuth>,
+    id: Option<TerminalId>,
+) -> Result<Arc<TerminalRecord>, &'static str> {
     let id = id.ok_or("Missing terminal ID")?;
     match app.live.stores.terminals.get(&id).await {
         Ok(Some(record)) if record.user_id == conn.user => Ok(record),
@@ -275,7 +300,13 @@ async fn resize(app: &App, out: &Outbox, record: &TerminalRecord, event: ViewerT
     // The first one starts it, whoever sends it.
     match app.live.stores.terminals.claim_spawn(id, cols, rows).await {
         Ok(Some(terminal)) => {
-            let body = NewTerminal { terminal_id: id.clone(), cwd: terminal.cwd.clone(), shell: terminal.shell.clone(), cols: Some(cols), rows: Some(rows) };
+            let body = NewTerminal {
+                terminal_id: id.clone(),
+                cwd: terminal.cwd.clone(),
+                shell: terminal.shell.clone(),
+                cols: Some(cols),
+                rows: Some(rows),
+            };
             if !nudge_runner::<to_runner::NewTerminal>(app, &record.runner_id, &body) {
                 if let Err(error) = app.live.stores.terminals.release_spawn(id).await {
                     log_store(&error, "release a terminal");
@@ -287,7 +318,11 @@ async fn resize(app: &App, out: &Outbox, record: &TerminalRecord, event: ViewerT
             if let Err(error) = app.live.stores.terminals.resize(id, cols, rows).await {
                 log_store(&error, "note the size of a terminal");
             }
-            nudge_runner::<to_runner::TerminalResize>(app, &record.runner_id, &TerminalResize { terminal_id: id.clone(), cols, rows });
+            nudge_runner::<to_runner::TerminalResize>(
+                app,
+                &record.runner_id,
+                &TerminalResize { terminal_id: id.clone(), cols, rows },
+            );
         }
         Err(error) => log_store(&error, "start a terminal"),
     }

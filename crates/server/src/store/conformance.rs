@@ -37,7 +37,10 @@ pub async fn a_newer_claim_fences_the_older_one(stores: &Stores) -> Result<(), S
     let late = sessions.beat(&old.session_id, old.epoch, Beat { is_active: Some(true), ..Beat::default() }).await;
     assert!(matches!(late, Err(StoreError::Fenced(_))), "{late:?}");
     let lost = Presence::Reconnecting { until: 9 };
-    assert!(sessions.set_presence(&old.session_id, old.epoch, lost).await?.is_none(), "a late disconnect changes nothing");
+    assert!(
+        sessions.set_presence(&old.session_id, old.epoch, lost).await?.is_none(),
+        "a late disconnect changes nothing"
+    );
     assert!(sessions.end(&old.session_id, Some(old.epoch), 3).await?.is_none(), "nor does a late end");
     assert!(sessions.get(&old.session_id).await?.is_some_and(|record| record.presence.is_online()));
     Ok(())
@@ -97,7 +100,8 @@ pub async fn a_cut_link_stays_cut(stores: &Stores) -> Result<(), StoreError> {
     let back = sessions.claim(Claim { parent: Maybe::Value(parent.clone()), ..claim("away", "ana", 9) }).await?;
     assert!(back.was_delinked, "its return does not tie it again");
 
-    let foreign = sessions.claim(Claim { parent: Maybe::Value(parent.clone()), ..claim("stranger", "bob", 10) }).await?;
+    let foreign =
+        sessions.claim(Claim { parent: Maybe::Value(parent.clone()), ..claim("stranger", "bob", 10) }).await?;
     assert!(foreign.parent.is_none() && foreign.record.link.is_none());
     Ok(())
 }

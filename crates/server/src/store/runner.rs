@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pizzapi_protocol::{
-    PeerCapabilities, RunnerAgent, RunnerHook, RunnerId, RunnerInfo, RunnerPlugin, RunnerSkill, RunnerStatus, ServiceAnnounce, UserId,
+    PeerCapabilities, RunnerAgent, RunnerHook, RunnerId, RunnerInfo, RunnerPlugin, RunnerSkill, RunnerStatus,
+    ServiceAnnounce, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -98,10 +99,21 @@ pub trait RunnerStore: Send + Sync + 'static {
     async fn all(&self) -> Result<Vec<Arc<RunnerRecord>>, StoreError>;
 
     /// Apply what the connection of `claim` reports. `None`: nothing changed. Errors: `Fenced` after a newer claim.
-    async fn report(&self, id: &RunnerId, claim: u64, change: RunnerChange) -> Result<Option<Arc<RunnerRecord>>, StoreError>;
+    async fn report(
+        &self,
+        id: &RunnerId,
+        claim: u64,
+        change: RunnerChange,
+    ) -> Result<Option<Arc<RunnerRecord>>, StoreError>;
 
     /// No effect when a newer claim exists.
-    async fn set_presence(&self, id: &RunnerId, claim: u64, presence: Presence, now: i64) -> Result<Option<Arc<RunnerRecord>>, StoreError>;
+    async fn set_presence(
+        &self,
+        id: &RunnerId,
+        claim: u64,
+        presence: Presence,
+        now: i64,
+    ) -> Result<Option<Arc<RunnerRecord>>, StoreError>;
 
     async fn forget(&self, id: &RunnerId) -> Result<(), StoreError>;
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pizzapi_protocol::{
-    JsonObject, Maybe, MetaEvent, Model, ModelInfo, PeerCapabilities, RunnerId, SessionId, SessionInfo, SessionMetaState,
-    SessionPresence, UserId,
+    JsonObject, Maybe, MetaEvent, Model, ModelInfo, PeerCapabilities, RunnerId, SessionId, SessionInfo,
+    SessionMetaState, SessionPresence, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -78,8 +78,12 @@ pub struct Link {
 pub enum LinkState {
     Linked,
     /// Cut by the parent, and the child was not told yet.
-    Delinking { at: i64 },
-    Delinked { at: i64 },
+    Delinking {
+        at: i64,
+    },
+    Delinked {
+        at: i64,
+    },
 }
 
 impl Link {
@@ -212,10 +216,20 @@ pub trait SessionStore: Send + Sync + 'static {
     async fn set_needs_snapshot(&self, id: &SessionId, epoch: Epoch) -> Result<(), StoreError>;
 
     /// The connection of `epoch` is gone or back. No effect when a newer claim exists.
-    async fn set_presence(&self, id: &SessionId, epoch: Epoch, presence: Presence) -> Result<Option<Arc<SessionRecord>>, StoreError>;
+    async fn set_presence(
+        &self,
+        id: &SessionId,
+        epoch: Epoch,
+        presence: Presence,
+    ) -> Result<Option<Arc<SessionRecord>>, StoreError>;
 
     /// Tie a session to its runner. Keeps the tie for a session that did not register yet.
-    async fn link_runner(&self, id: &SessionId, runner: &RunnerId, name: Option<&str>) -> Result<Option<Arc<SessionRecord>>, StoreError>;
+    async fn link_runner(
+        &self,
+        id: &SessionId,
+        runner: &RunnerId,
+        name: Option<&str>,
+    ) -> Result<Option<Arc<SessionRecord>>, StoreError>;
 
     async fn unlink_runner(&self, id: &SessionId, runner: &RunnerId) -> Result<(), StoreError>;
 
@@ -231,7 +245,12 @@ pub trait SessionStore: Send + Sync + 'static {
     async fn said_something(&self, id: &SessionId, at: i64) -> Result<(), StoreError>;
 
     /// End this life of a session. `None`: it was over, or `epoch` was given and a newer claim exists.
-    async fn end(&self, id: &SessionId, epoch: Option<Epoch>, now: i64) -> Result<Option<Arc<SessionRecord>>, StoreError>;
+    async fn end(
+        &self,
+        id: &SessionId,
+        epoch: Option<Epoch>,
+        now: i64,
+    ) -> Result<Option<Arc<SessionRecord>>, StoreError>;
 
     /// Delete record and log of an ended session.
     async fn forget(&self, id: &SessionId) -> Result<(), StoreError>;

@@ -40,7 +40,12 @@ pub trait TerminalStore: Send + Sync + 'static {
     async fn all(&self) -> Result<Vec<Arc<TerminalRecord>>, StoreError>;
 
     /// Take the right to start it: exactly one caller gets the record.
-    async fn claim_spawn(&self, id: &TerminalId, cols: u16, rows: u16) -> Result<Option<Arc<TerminalRecord>>, StoreError>;
+    async fn claim_spawn(
+        &self,
+        id: &TerminalId,
+        cols: u16,
+        rows: u16,
+    ) -> Result<Option<Arc<TerminalRecord>>, StoreError>;
 
     /// Starting failed before the runner heard of it.
     async fn release_spawn(&self, id: &TerminalId) -> Result<(), StoreError>;

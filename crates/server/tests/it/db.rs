@@ -102,7 +102,10 @@ async fn a_command_is_stored_once_and_only_moves_forward() {
         let done = Step { message: Some("done"), ..Step::to(CommandState::Consumed, 4_000) };
         assert!(matches!(commands.advance(&session, "c1", &done).await?, Advanced::Changed(_)));
         let late = commands.advance(&session, "c1", &Step::to(CommandState::Cancelled, 5_000)).await?;
-        assert!(matches!(&late, Advanced::Unchanged(c) if c.state == CommandState::Consumed && c.state_at == 4_000), "{late:?}");
+        assert!(
+            matches!(&late, Advanced::Unchanged(c) if c.state == CommandState::Consumed && c.state_at == 4_000),
+            "{late:?}"
+        );
         assert_eq!(commands.advance(&session, "c2", &Step::to(CommandState::Consumed, 1)).await?, Advanced::Missing);
         Ok(())
     })
@@ -128,12 +131,19 @@ async fn open_commands_keep_the_order_in_which_they_were_accepted() {
 async fn only_undelivered_commands_expire() {
     on_each(async |db| {
         let (session, commands) = (unique("s"), db.commands());
-        for (id, deadline) in [("late", Some(2_000)), ("delivered", Some(2_000)), ("early", Some(i64::MAX)), ("none", None)] {
+        for (id, deadline) in
+            [("late", Some(2_000)), ("delivered", Some(2_000)), ("early", Some(i64::MAX)), ("none", None)]
+        {
             commands.insert(&command(&session, id, deadline)).await?;
         }
         commands.advance(&session, "delivered", &Step::to(CommandState::Delivered, 1_500)).await?;
-        let expired: Vec<String> =
-            commands.expire(2_000).await?.into_iter().filter(|c| c.session_id == session).map(|c| c.command_id).collect();
+        let expired: Vec<String> = commands
+            .expire(2_000)
+            .await?
+            .into_iter()
+            .filter(|c| c.session_id == session)
+            .map(|c| c.command_id)
+            .collect();
         assert_eq!(expired, ["late"]);
         assert_eq!(commands.open(&session).await?.len(), 3);
         Ok(())
@@ -147,7 +157,8 @@ async fn of_two_racing_answers_one_wins_and_the_other_learns_who() {
         let (session, user) = (unique("s"), unique("u"));
         assert!(db.decisions().insert(&decision(&session, "d", &user)).await?);
         assert!(!db.decisions().insert(&decision(&session, "d", &user)).await?);
-        let answer = |by: &str| Answer { by: by.to_owned(), option: Some("allow".to_owned()), at: 2_000, ..Answer::default() };
+        let answer =
+            |by: &str| Answer { by: by.to_owned(), option: Some("allow".to_owned()), at: 2_000, ..Answer::default() };
         let (one, two) = (answer("one"), answer("two"));
         let decisions = db.decisions();
         let (first, second) =
@@ -175,7 +186,8 @@ async fn an_expired_decision_takes_its_default() {
         let ended: Vec<Decision> =
             db.decisions().expire(5_000).await?.into_iter().filter(|d| d.session_id == session).collect();
         assert_eq!((ended[0].state, ended[0].option.as_deref()), (DecisionState::Expired, Some("deny")));
-        let late = db.decisions().answer(&session, "d", &Answer { by: "ana".into(), at: 6_000, ..Answer::default() }).await?;
+        let late =
+            db.decisions().answer(&session, "d", &Answer { by: "ana".into(), at: 6_000, ..Answer::default() }).await?;
         assert!(matches!(late, Ended::Lost(d) if d.state == DecisionState::Expired));
         Ok(())
     })
@@ -219,7 +231,9 @@ async fn a_name_the_owner_chose_outlives_what_the_agent_suggests() {
         sessions.suggest_name(&id, Some("suggested")).await?;
         assert_eq!(sessions.rename(&id, "ana", Some("mine")).await?.unwrap().name.as_deref(), Some("mine"));
         sessions.suggest_name(&id, Some("another")).await?;
-        let again = sessions.register(&Registered { name: Some("third".into()), ..registered(&id, "ana", "two", 2_000) }).await?;
+        let again = sessions
+            .register(&Registered { name: Some("third".into()), ..registered(&id, "ana", "two", 2_000) })
+            .await?;
         assert_eq!(again.unwrap().name.as_deref(), Some("mine"));
         assert_eq!(sessions.rename(&id, "bo", Some("theirs")).await?, None);
         Ok(())
@@ -343,7 +357,10 @@ async fn a_database_of_a_newer_program_is_refused() {
     Db::sqlite(&path).await.unwrap().close().await;
     let url = format!("sqlite:{}", path.display());
     let pool = sqlx::AnyPool::connect(&url).await.unwrap();
-    sqlx::query("INSERT INTO schema_migration (version, name, applied_at) VALUES (9999, 'future', '')").execute(&pool).await.unwrap();
+    sqlx::query("INSERT INTO schema_migration (version, name, applied_at) VALUES (9999, 'future', '')")
+        .execute(&pool)
+        .await
+        .unwrap();
     pool.close().await;
     let error = Db::sqlite(&path).await.unwrap_err();
     assert!(matches!(error, DbError::Newer { found: 9999, .. }), "{error}");

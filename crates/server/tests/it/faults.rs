@@ -11,7 +11,10 @@ use crate::support::TestServer;
 
 fn viewer_through(chaos: &Chaos, cookie: &str) -> Peer<viewer::FromServer> {
     let config = pizzapi_socket_client::Config::new(&chaos.url).header("cookie", cookie);
-    Peer::connect(config, json!({"protocolVersion": 1, "capabilities": PeerCapabilities::ALL, "sessionId": "s1", "generation": 1}))
+    Peer::connect(
+        config,
+        json!({"protocolVersion": 1, "capabilities": PeerCapabilities::ALL, "sessionId": "s1", "generation": 1}),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +108,11 @@ async fn f13_a_damaged_record_is_never_a_silent_jump() {
     drop((agent, ana));
     let dir = server.stop().await;
     let folder = dir.path().join("log/s1");
-    let file = std::fs::read_dir(&folder).unwrap().map(|item| item.unwrap().path()).find(|path| path.extension().is_some_and(|end| end == "log")).unwrap();
+    let file = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|item| item.unwrap().path())
+        .find(|path| path.extension().is_some_and(|end| end == "log"))
+        .unwrap();
     let mut bytes = std::fs::read(&file).unwrap();
     let at = bytes.windows(5).position(|window| window == b"bravo").unwrap();
     bytes[at] ^= 1;
@@ -162,7 +169,13 @@ async fn s21_malformed_packets_hurt_only_their_sender() {
             _ => None,
         })
         .await;
-    for event in [json!([]), json!(7), json!({"type": 7}), json!({"type": "session_messages_chunk", "chunkIndex": -1}), json!({"__proto__": {}})] {
+    for event in [
+        json!([]),
+        json!(7),
+        json!({"type": 7}),
+        json!({"type": "session_messages_chunk", "chunkIndex": -1}),
+        json!({"__proto__": {}}),
+    ] {
         agent.send(event);
     }
     agent.say("still here").await;

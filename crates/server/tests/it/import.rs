@@ -62,13 +62,18 @@ async fn people_keep_passwords_keys_logins_history_and_settings() {
     let config = server.app().config.clone();
     let dir = server.stop().await;
     let report = import::run(&config, &path).await.unwrap();
-    assert_eq!((report.accounts, report.logins, report.api_keys, report.sessions, report.snapshots), (1, 1, 1, 1, 1), "{report}");
+    assert_eq!(
+        (report.accounts, report.logins, report.api_keys, report.sessions, report.snapshots),
+        (1, 1, 1, 1, 1),
+        "{report}"
+    );
     assert_eq!((report.webhooks, report.settings, report.listeners, report.skipped.len()), (1, 1, 1, 2), "{report}");
     let again = import::run(&config, &path).await.unwrap();
     assert_eq!((again.accounts, again.api_keys, again.sessions), (0, 0, 0));
 
     let server = TestServer::within(dir, with_secret).await;
-    let signed_in = server.post("/api/auth/sign-in/email", json!({ "email": "ana@example.org", "password": PASSWORD })).await;
+    let signed_in =
+        server.post("/api/auth/sign-in/email", json!({ "email": "ana@example.org", "password": PASSWORD })).await;
     assert_eq!(signed_in.status, StatusCode::OK, "{signed_in:?}");
     let upgraded = server.app().db.users().password_of("u1").await.unwrap().unwrap();
     assert!(upgraded.starts_with("$argon2id$"), "{upgraded}");
@@ -85,10 +90,17 @@ async fn people_keep_passwords_keys_logins_history_and_settings() {
     let cookie = format!("better-auth.session_token={value}");
     let sessions = Answer::of(server.request(Method::GET, "/api/sessions").header("cookie", cookie)).await;
     let row = &sessions.body["persistedSessions"][0];
-    assert_eq!((&row["sessionName"], &row["isPinned"], &row["cwd"]), (&json!("Dough"), &json!(true), &json!("/work")), "{sessions:?}");
+    assert_eq!(
+        (&row["sessionName"], &row["isPinned"], &row["cwd"]),
+        (&json!("Dough"), &json!(true), &json!("/work")),
+        "{sessions:?}"
+    );
     assert_eq!(server.app().db.sessions().snapshot("s1").await.unwrap().unwrap().state, br#"{"messages":[]}"#);
     let webhook = server.app().db.webhooks().get("w1").await.unwrap().unwrap();
-    assert_eq!(pizzapi_server::webhooks::open_secret(server.app(), &webhook.sealed_secret).as_deref(), Some("hush-hush"));
+    assert_eq!(
+        pizzapi_server::webhooks::open_secret(server.app(), &webhook.sealed_secret).as_deref(),
+        Some("hush-hush")
+    );
 }
 
 #[tokio::test]

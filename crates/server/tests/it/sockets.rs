@@ -8,7 +8,9 @@ use std::time::Duration;
 use pizzapi_protocol::events::{Event, EventTable};
 use pizzapi_protocol::relay::{self, Register, RelayEvent};
 use pizzapi_protocol::viewer::{self, SwitchSession, ViewerEvent};
-use pizzapi_protocol::{Generation, Hydrated, PeerCapabilities, Position, RawJson, ResumeOffer, SessionId, hub, runner, runners, terminal};
+use pizzapi_protocol::{
+    Generation, Hydrated, PeerCapabilities, Position, RawJson, ResumeOffer, SessionId, hub, runner, runners, terminal,
+};
 use pizzapi_socket_client::{BackoffPolicy, Client, Config, Handle, Incoming, Join, OnRejection, Signal};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -128,7 +130,8 @@ impl Agent {
     }
 
     pub async fn register_again(&mut self, change: impl FnOnce(&mut Register)) {
-        let mut register = Register { session_id: Some(self.session.clone()), cwd: "/work".to_owned(), ..Register::default() };
+        let mut register =
+            Register { session_id: Some(self.session.clone()), cwd: "/work".to_owned(), ..Register::default() };
         change(&mut register);
         self.peer.emit::<relay::from_client::Register>(&register);
         let registered = self
@@ -160,7 +163,12 @@ impl Agent {
     /// Send, waiting for room in our own buffers.
     pub async fn send_paced(&mut self, event: RawJson) -> u64 {
         self.counted += 1;
-        let event = RelayEvent { session_id: Some(self.session.clone()), token: self.token.clone(), event, seq: Some(self.counted) };
+        let event = RelayEvent {
+            session_id: Some(self.session.clone()),
+            token: self.token.clone(),
+            event,
+            seq: Some(self.counted),
+        };
         self.peer.handle.emit_when_ready::<relay::from_client::Event>(&event).await.expect("a live connection");
         self.counted
     }
@@ -307,7 +315,8 @@ impl Tab {
 
 fn config(url: &str) -> Config {
     let mut config = Config::new(url);
-    config.backoff = BackoffPolicy { first: Duration::from_millis(20), max: Duration::from_millis(200), ..config.backoff };
+    config.backoff =
+        BackoffPolicy { first: Duration::from_millis(20), max: Duration::from_millis(200), ..config.backoff };
     config
 }
 
@@ -377,7 +386,12 @@ impl Person<'_> {
         self.runner_with(id, secret, |_| {}).await
     }
 
-    pub async fn runner_with(&self, id: &str, secret: &str, change: impl FnOnce(&mut runner::RegisterRunner)) -> Peer<runner::FromServer> {
+    pub async fn runner_with(
+        &self,
+        id: &str,
+        secret: &str,
+        change: impl FnOnce(&mut runner::RegisterRunner),
+    ) -> Peer<runner::FromServer> {
         let config = config(&self.browser.server.running.url());
         let mut peer = Peer::connect(config, json!({"apiKey": self.key, "protocolVersion": 1}));
         peer.connected().await;

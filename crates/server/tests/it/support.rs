@@ -67,7 +67,11 @@ impl TestServer {
         let body = json!({ "name": name, "email": format!("{name}@example.org"), "password": PASSWORD });
         let answer = self.post("/api/auth/sign-up/email", body).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-        Browser { server: self, cookie: answer.cookie(), user_id: answer.body["user"]["id"].as_str().unwrap().to_owned() }
+        Browser {
+            server: self,
+            cookie: answer.cookie(),
+            user_id: answer.body["user"]["id"].as_str().unwrap().to_owned(),
+        }
     }
 
     /// Stop, and give the folder back for a restart.

@@ -93,7 +93,11 @@ async fn subscriptions_end(app: &App, session: &SessionId) {
         match app.db.triggers().unsubscribe(session.as_str(), &row.id).await {
             Ok(gone) => {
                 for gone in gone {
-                    crate::socket::api::subscription_changed(app, &gone, pizzapi_protocol::SubscriptionAction::Unsubscribe);
+                    crate::socket::api::subscription_changed(
+                        app,
+                        &gone,
+                        pizzapi_protocol::SubscriptionAction::Unsubscribe,
+                    );
                 }
             }
             Err(error) => log_db(&error, "remove a subscription of an ended session"),

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use pizzapi_protocol::relay::{
-    CleanupReply, DelinkChildren, DelinkOwnParent, FromClient, LinkedChildCount, MessageDelivery, ParentDelinked, RelayInput,
-    SendSessionMessage, SendTrigger, SendTriggerResponse, SendTriggerStatus, SessionMessage, SessionMessageError, SessionTrigger,
-    TriggerResponse, from_server,
+    CleanupReply, DelinkChildren, DelinkOwnParent, FromClient, LinkedChildCount, MessageDelivery, ParentDelinked,
+    RelayInput, SendSessionMessage, SendTrigger, SendTriggerResponse, SendTriggerStatus, SessionMessage,
+    SessionMessageError, SessionTrigger, TriggerResponse, from_server,
 };
 use pizzapi_protocol::runner::reasons;
 use pizzapi_protocol::viewer::{TriggerDelivered, TriggerStatusUpdate};
 use pizzapi_protocol::{
-    CommandKind, DeliverAs, ErrorEvent, Exec, OkReply, Open, RawJson, SessionId, Trigger, TriggerDirection, TriggerHistoryEntry, TriggerHistoryResponse, TriggerId,
-    UserId,
+    CommandKind, DeliverAs, ErrorEvent, Exec, OkReply, Open, RawJson, SessionId, Trigger, TriggerDirection,
+    TriggerHistoryEntry, TriggerHistoryResponse, TriggerId, UserId,
 };
 
 use super::{End, end_session};
@@ -55,8 +55,12 @@ pub fn refuse(event: FromClient, error: &str) {
         FromClient::DelinkOwnParent(_, ack) => ack.send(&refused),
         FromClient::RaiseDecision(_, ack) => ack.send(&refused),
         FromClient::WithdrawDecision(_, ack) => ack.send(&refused),
-        FromClient::CleanupChildSession(_, ack) => ack.send(&CleanupReply { ok: false, pending: None, error: Some(error.to_owned()) }),
-        FromClient::GetLinkedChildCount(_, ack) => ack.send(&LinkedChildCount { ok: false, count: None, error: Some(error.to_owned()) }),
+        FromClient::CleanupChildSession(_, ack) => {
+            ack.send(&CleanupReply { ok: false, pending: None, error: Some(error.to_owned()) })
+        }
+        FromClient::GetLinkedChildCount(_, ack) => {
+            ack.send(&LinkedChildCount { ok: false, count: None, error: Some(error.to_owned()) })
+        }
         _ => {}
     }
 }
@@ -73,13 +77,15 @@ pub async fn handle(app: &App, sender: Sender, event: FromClient) {
             ack.send(&reply(outcome));
         }
         FromClient::CleanupChildSession(event, ack) => ack.send(&cleanup(app, &sender, &event.child_session_id).await),
-        FromClient::GetLinkedChildCount(_, ack) => ack.send(&match app.live.stores.sessions.children(&sender.session).await {
-            Ok(children) => {
-                let count = children.iter().filter(|child| child.is_linked_to(&sender.session)).count() as u64;
-                LinkedChildCount { ok: true, count: Some(count), error: None }
-            }
-            Err(error) => LinkedChildCount { ok: false, count: None, error: Some(error.to_string()) },
-        }),
+        FromClient::GetLinkedChildCount(_, ack) => {
+            ack.send(&match app.live.stores.sessions.children(&sender.session).await {
+                Ok(children) => {
+                    let count = children.iter().filter(|child| child.is_linked_to(&sender.session)).count() as u64;
+                    LinkedChildCount { ok: true, count: Some(count), error: None }
+                }
+                Err(error) => LinkedChildCount { ok: false, count: None, error: Some(error.to_string()) },
+            })
+        }
         FromClient::DelinkChildren(event, ack) => {
             let outcome = delink_children(app, &sender, event).await;
             ack.send(&reply(outcome));
@@ -161,7 +167,11 @@ async fn message(app: &App, sender: &Sender, event: SendSessionMessage) {
         tell_session::<from_server::SessionMessage>(
             app,
             target,
-            &SessionMessage { from_session_id: sender.session.clone(), message: event.message, ts: app.clock.now_iso() },
+            &SessionMessage {
+                from_session_id: sender.session.clone(),
+                message: event.message,
+                ts: app.clock.now_iso(),
+            },
         )
     };
     if !delivered {
@@ -255,7 +265,13 @@ async fn response(app: &App, sender: &Sender, event: SendTriggerResponse) -> Res
     Ok(())
 }
 
-fn respond_to_child(app: &App, sender: &Sender, target: &SessionId, event: &SendTriggerResponse, text: &str) -> Result<(), String> {
+fn respond_to_child(
+    app: &App,
+    sender: &Sender,
+    target: &SessionId,
+    event: &SendTriggerResponse,
+    text: &str,
+) -> Result<(), String> {
     let body = TriggerResponse {
         trigger_id: event.trigger_id.clone(),
         response: text.to_owned(),
@@ -422,7 +438,11 @@ pub async fn parent_ended(app: &App, parent: &SessionRecord, is_terminal: bool) 
     if !is_terminal {
         return;
     }
-    let ids: HashSet<SessionId> = children.iter().filter(|child| child.is_linked_to(&parent.session_id)).map(|child| child.session_id.clone()).collect();
+    let ids: HashSet<SessionId> = children
+        .iter()
+        .filter(|child| child.is_linked_to(&parent.session_id))
+        .map(|child| child.session_id.clone())
+        .collect();
     for child in ids {
         if let Some(handle) = app.live.routes.relay(&child) {
             let (app2, parent) = (app.clone(), parent.session_id.clone());
@@ -437,11 +457,12 @@ pub async fn parent_ended(app: &App, parent: &SessionRecord, is_terminal: bool) 
     }
 }
 
-
 /// Note a trigger in a session's history.
 pub async fn remember(app: &App, session: &SessionId, entry: &TriggerHistoryEntry) {
     let Ok(text) = serde_json::to_string(entry) else { return };
-    if let Err(error) = app.db.triggers().remember(session.as_str(), entry.trigger_id.as_str(), &text, app.clock.now_ms()).await {
+    if let Err(error) =
+        app.db.triggers().remember(session.as_str(), entry.trigger_id.as_str(), &text, app.clock.now_ms()).await
+    {
         log_db(&error, "note a trigger");
     }
 }

@@ -145,7 +145,8 @@ async fn lost(app: &App, owned: &Owned, loss: Loss) {
         return;
     }
     let config = &app.config.sessions;
-    let grace = Grace { broken_ms: config.grace.as_millis() as i64, closed_ms: config.grace_after_close.as_millis() as i64 };
+    let grace =
+        Grace { broken_ms: config.grace.as_millis() as i64, closed_ms: config.grace_after_close.as_millis() as i64 };
     let presence = Presence::lost(loss, grace, app.clock.now_ms());
     tracing::info!(session.id = %owned.session, ?loss, "a session lost its connection");
     match app.live.stores.sessions.set_presence(&owned.session, owned.epoch, presence).await {
@@ -171,7 +172,9 @@ async fn handle(
         let Some(owned) = owned else { return };
         return match event {
             FromClient::ExecResult(event) => commands::exec_result(app, &owned.handle, event).await,
-            FromClient::ServiceMessage(event) => super::runner::services::from_session(app, &owned.session, out, event).await,
+            FromClient::ServiceMessage(event) => {
+                super::runner::services::from_session(app, &owned.session, out, event).await
+            }
             FromClient::CommandReceipt(event) => commands::receipt(app, &owned.handle, event).await,
             FromClient::ProbeReply(event) => crate::leases::session_answered(app, &owned.handle, &event),
             FromClient::AnswerDecision(event, ack) => {
@@ -188,12 +191,21 @@ async fn handle(
     match event {
         FromClient::SessionEnd(_) => {
             let ended = owned.take().expect("matched above");
-            end_session(app, &ended.session, Some(ended.epoch), End::terminal(pizzapi_protocol::runner::reasons::SESSION_ENDED)).await;
+            end_session(
+                app,
+                &ended.session,
+                Some(ended.epoch),
+                End::terminal(pizzapi_protocol::runner::reasons::SESSION_ENDED),
+            )
+            .await;
         }
-        FromClient::RaiseDecision(event, ack) => decisions::raise(app, &current.session, current.epoch, event.decision, ack).await,
+        FromClient::RaiseDecision(event, ack) => {
+            decisions::raise(app, &current.session, current.epoch, event.decision, ack).await
+        }
         FromClient::WithdrawDecision(event, ack) => decisions::withdraw(app, &current.session, event, ack).await,
         other => {
-            let sender = family::Sender { session: current.session.clone(), user: current.user.clone(), out: out.clone() };
+            let sender =
+                family::Sender { session: current.session.clone(), user: current.user.clone(), out: out.clone() };
             // These may wait for other processes; events behind them must not.
             let app2 = app.clone();
             app.tasks.spawn("session-family", async move { family::handle(&app2, sender, other).await });

@@ -197,7 +197,9 @@ async fn snapshot(app: &App, owned: &mut Owned, event: RawJson, source: u64, bat
         serde_json::from_str::<Active>(event.get()).ok().map(|active| active.state)
     } else {
         let event = event.clone();
-        let read = tokio::task::spawn_blocking(move || serde_json::from_str::<Active>(event.get()).ok().map(|active| active.state));
+        let read = tokio::task::spawn_blocking(move || {
+            serde_json::from_str::<Active>(event.get()).ok().map(|active| active.state)
+        });
         read.await.ok().flatten()
     };
     owned.last_patch = None;
@@ -262,7 +264,8 @@ async fn heartbeat(app: &App, owned: &mut Owned, event: &RawJson, now: i64) {
     let Ok(said) = event.to::<JsonObject>() else { return };
     let slim = said.get_as::<bool>("_slim") == Some(true);
     let name = said.get("sessionName").filter(|_| !slim).and_then(|name| name.to::<Option<String>>().ok());
-    let expires_at = app.live.stores.sessions.get(&owned.session).await.ok().flatten().filter(|record| record.is_ephemeral);
+    let expires_at =
+        app.live.stores.sessions.get(&owned.session).await.ok().flatten().filter(|record| record.is_ephemeral);
     beat(
         app,
         owned,
@@ -303,12 +306,16 @@ async fn extract_images(app: &App, owned: &Owned, event: RawJson) -> RawJson {
     };
     for image in found {
         let size = image.bytes.len();
-        match crate::attachments::store_extracted(app, user, owned.session.as_str(), &image.mime, image.bytes.into()).await {
+        match crate::attachments::store_extracted(app, user, owned.session.as_str(), &image.mime, image.bytes.into())
+            .await
+        {
             Ok(attachment) => {
                 stored.insert(image.id, (attachment, size));
             }
             // It stays in the event.
-            Err(error) => tracing::warn!(session.id = %owned.session, %error, "failed to keep a picture as an attachment"),
+            Err(error) => {
+                tracing::warn!(session.id = %owned.session, %error, "failed to keep a picture as an attachment")
+            }
         }
     }
     if stored.is_empty() {
@@ -331,7 +338,9 @@ fn happenings(kind: &str, event: &RawJson, batch: &mut Batch) {
     match kind {
         "agent_end" => {
             let text = event.to::<JsonObject>().ok().and_then(|end| end.get_as::<Vec<RawJson>>("messages"));
-            let text = text.and_then(|messages| messages.iter().rev().find_map(|message| transcript::assistant_text(message.get(), 300)));
+            let text = text.and_then(|messages| {
+                messages.iter().rev().find_map(|message| transcript::assistant_text(message.get(), 300))
+            });
             batch.happenings.push(What::AgentFinished { text });
         }
         "cli_error" => {
@@ -370,7 +379,10 @@ async fn commit(app: &App, owned: &mut Owned, batch: Batch, now: i64) -> Result<
     }
     let written = if entries.is_empty() { Vec::new() } else { append(app, owned, entries).await? };
     if acknowledge > 0 {
-        owned.handle.out.emit::<from_server::EventAck>(&EventAck { session_id: owned.session.clone(), seq: acknowledge });
+        owned
+            .handle
+            .out
+            .emit::<from_server::EventAck>(&EventAck { session_id: owned.session.clone(), seq: acknowledge });
     }
     let head = owned.room.feed.head().seq;
     for (key, event) in streams {
@@ -407,7 +419,10 @@ fn ask_for_state(owned: &mut Owned, now: i64) {
         return;
     }
     owned.asked_at = now;
-    owned.handle.out.emit::<from_server::Connected>(&RelayConnected { recovery_nonce: Some(uuid::Uuid::new_v4().to_string()) });
+    owned
+        .handle
+        .out
+        .emit::<from_server::Connected>(&RelayConnected { recovery_nonce: Some(uuid::Uuid::new_v4().to_string()) });
 }
 
 /// Our own sessions leave the messages out of `agent_end`: the newest message before it says what was said last.
@@ -444,7 +459,13 @@ async fn append(app: &App, owned: &Owned, entries: Vec<NewEntry>) -> Result<Vec<
                 tracing::error!(session.id = %owned.session, bytes, "an event is too large for the log");
                 entries
                     .into_iter()
-                    .map(|entry| if entry.payload.get().len() > crate::log::MAX_ENTRY_BYTES { discontinuity("an event was too large") } else { entry })
+                    .map(|entry| {
+                        if entry.payload.get().len() > crate::log::MAX_ENTRY_BYTES {
+                            discontinuity("an event was too large")
+                        } else {
+                            entry
+                        }
+                    })
                     .collect()
             }
             Err(error @ LogError::Io { .. }) => {
@@ -512,7 +533,8 @@ async fn touch(app: &App, owned: &mut Owned, now: i64) {
     let model = record.model.as_ref().and_then(|model| serde_json::to_string(model).ok());
     let head = owned.room.feed.head().seq as i64;
     let sessions = app.db.sessions();
-    let touched = sessions.touch(record.session_id.as_str(), &record.life, head, model.as_deref(), now, expires_at).await;
+    let touched =
+        sessions.touch(record.session_id.as_str(), &record.life, head, model.as_deref(), now, expires_at).await;
     let named = match &record.session_name {
         Some(name) => sessions.suggest_name(record.session_id.as_str(), Some(name)).await,
         None => Ok(()),
@@ -532,7 +554,10 @@ pub async fn note_loss(app: &App, owned: &mut Owned) {
     if let Err(error) = app.live.stores.sessions.set_needs_snapshot(&owned.session, owned.epoch).await {
         note(&error, "note that a session's log has a gap");
     }
-    owned.handle.out.emit::<from_server::Connected>(&RelayConnected { recovery_nonce: Some(uuid::Uuid::new_v4().to_string()) });
+    owned
+        .handle
+        .out
+        .emit::<from_server::Connected>(&RelayConnected { recovery_nonce: Some(uuid::Uuid::new_v4().to_string()) });
 }
 
 fn note(error: &StoreError, doing: &'static str) {

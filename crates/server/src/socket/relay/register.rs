@@ -7,8 +7,8 @@ use pizzapi_protocol::meta::{PromptRef, ToolCallRef};
 use pizzapi_protocol::relay::{FromClient, Register, Registered, from_server};
 use pizzapi_protocol::runner::reasons;
 use pizzapi_protocol::{
-    Epoch, ErrorCode, ErrorEvent, MetaEvent, PeerCapabilities, Presence, RelayAuth, ResumeAnswer, SessionId, SessionMetaState,
-    normalize_session_name,
+    Epoch, ErrorCode, ErrorEvent, MetaEvent, PeerCapabilities, Presence, RelayAuth, ResumeAnswer, SessionId,
+    SessionMetaState, normalize_session_name,
 };
 use tokio::sync::mpsc;
 
@@ -289,16 +289,20 @@ pub fn tell_viewers(app: &App, record: &Arc<SessionRecord>) {
 async fn preferences(app: &App, conn: &Conn<FromClient, RelayAuth>) {
     let preferences = app.db.preferences();
     match preferences.get(conn.user.as_str(), "subagent-model").await {
-        Ok(Some(model)) => conn.out.emit::<from_server::SubagentModelUpdate>(&pizzapi_protocol::relay::SubagentModelUpdate {
-            model: Some(model).filter(|model| !model.is_empty()),
-        }),
+        Ok(Some(model)) => {
+            conn.out.emit::<from_server::SubagentModelUpdate>(&pizzapi_protocol::relay::SubagentModelUpdate {
+                model: Some(model).filter(|model| !model.is_empty()),
+            })
+        }
         Ok(None) => {}
         Err(error) => crate::socket::log_db(&error, "read the sub-agent model"),
     }
     match preferences.hidden_models(conn.user.as_str()).await {
         Ok(hidden_models) if hidden_models.is_empty() => {}
         Ok(hidden_models) => {
-            conn.out.emit::<from_server::HiddenModelsUpdate>(&pizzapi_protocol::relay::HiddenModelsUpdate { hidden_models });
+            conn.out.emit::<from_server::HiddenModelsUpdate>(&pizzapi_protocol::relay::HiddenModelsUpdate {
+                hidden_models,
+            });
         }
         Err(error) => crate::socket::log_db(&error, "read the hidden models"),
     }

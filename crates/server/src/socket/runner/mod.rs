@@ -193,7 +193,9 @@ async fn remember(app: &App, record: &RunnerRecord) {
         return;
     }
     let Ok(info) = serde_json::to_string(&record.info(0)) else { return };
-    if let Err(error) = app.db.runners().describe(record.runner_id.as_str(), record.name.as_deref(), &info, app.clock.now_ms()).await {
+    if let Err(error) =
+        app.db.runners().describe(record.runner_id.as_str(), record.name.as_deref(), &info, app.clock.now_ms()).await
+    {
         log_db(&error, "remember a runner");
     }
 }
@@ -225,7 +227,9 @@ async fn owns(app: &App, handle: &RunnerHandle, session: &SessionId) -> bool {
 async fn session_ready(app: &App, handle: &RunnerHandle, session: SessionId) {
     match may_own(app, handle, &session).await {
         Ok(true) => {}
-        Ok(false) => return tracing::warn!(runner.id = %handle.runner, session.id = %session, "a runner claims a session that is not its own"),
+        Ok(false) => {
+            return tracing::warn!(runner.id = %handle.runner, session.id = %session, "a runner claims a session that is not its own");
+        }
         Err(error) => return log_store(&error, "look up a session"),
     }
     let name = match app.live.stores.runners.get(&handle.runner).await {
@@ -235,7 +239,9 @@ async fn session_ready(app: &App, handle: &RunnerHandle, session: SessionId) {
     match app.live.stores.sessions.link_runner(&session, &handle.runner, name.as_deref()).await {
         Ok(Some(record)) => {
             hub::status(app, &record);
-            if let Err(error) = app.db.sessions().link_runner(session.as_str(), handle.runner.as_str(), name.as_deref()).await {
+            if let Err(error) =
+                app.db.sessions().link_runner(session.as_str(), handle.runner.as_str(), name.as_deref()).await
+            {
                 log_db(&error, "note the runner of a session");
             }
         }
@@ -262,7 +268,11 @@ async fn disconnect_session(app: &App, handle: &RunnerHandle, session: &SessionI
         return;
     }
     let id = format!("disconnect-{session}-{}", app.clock.now_ms());
-    tell_session::<pizzapi_protocol::relay::from_server::Exec>(app, session, &super::relay::family::exec(&id, "end_session"));
+    tell_session::<pizzapi_protocol::relay::from_server::Exec>(
+        app,
+        session,
+        &super::relay::family::exec(&id, "end_session"),
+    );
     let (app, session) = (app.clone(), session.clone());
     app.tasks.clone().spawn("disconnect-session", async move {
         tokio::time::sleep(DISCONNECT_AFTER).await;
@@ -292,4 +302,3 @@ pub(super) async fn sessions_of(app: &App, runner: &RunnerId) -> Vec<Arc<crate::
         Vec::new()
     })
 }
-

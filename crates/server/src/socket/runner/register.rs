@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use pizzapi_protocol::runner::{FromClient, RegisterRunner, RunnerRegistered, TriggerSubscriptionsSnapshot, from_server};
+use pizzapi_protocol::runner::{
+    FromClient, RegisterRunner, RunnerRegistered, TriggerSubscriptionsSnapshot, from_server,
+};
 use pizzapi_protocol::runner_info::normalize_roots;
-use pizzapi_protocol::{Empty, ErrorEvent, ExistingSession, PeerCapabilities, RunnerAuth, RunnerId, TriggerSubscriptionEntry};
+use pizzapi_protocol::{
+    Empty, ErrorEvent, ExistingSession, PeerCapabilities, RunnerAuth, RunnerId, TriggerSubscriptionEntry,
+};
 
 use super::{Conn, remember, sessions_of, terminals};
 use crate::app::App;
@@ -24,7 +28,11 @@ fn expel(out: &Outbox, message: &str) {
     out.disconnect();
 }
 
-pub async fn handle(app: &App, conn: &Conn<FromClient, RunnerAuth>, event: RegisterRunner) -> Option<Arc<RunnerHandle>> {
+pub async fn handle(
+    app: &App,
+    conn: &Conn<FromClient, RunnerAuth>,
+    event: RegisterRunner,
+) -> Option<Arc<RunnerHandle>> {
     let (id, secret) = match (&event.runner_id, &event.runner_secret) {
         (Some(id), Some(secret)) if !id.as_str().trim().is_empty() && !secret.is_empty() => {
             (id.as_str().trim().to_owned(), Some(secret.clone()))
@@ -44,7 +52,11 @@ pub async fn handle(app: &App, conn: &Conn<FromClient, RunnerAuth>, event: Regis
                 Ok(row) => row.is_some_and(|row| row.user_id != conn.user.as_str()),
                 Err(_) => false,
             };
-            let why = if is_foreign { format!("runner {id} is owned by a different user") } else { format!("secret mismatch for runner {id}") };
+            let why = if is_foreign {
+                format!("runner {id} is owned by a different user")
+            } else {
+                format!("secret mismatch for runner {id}")
+            };
             expel(&conn.out, &format!("Runner authentication failed: {why}"));
             return None;
         }
@@ -65,7 +77,14 @@ pub async fn handle(app: &App, conn: &Conn<FromClient, RunnerAuth>, event: Regis
             return None;
         }
     };
-    let handle = Arc::new(RunnerHandle::new(runner.clone(), conn.user.clone(), record.claim, capabilities, conn.out.clone(), now));
+    let handle = Arc::new(RunnerHandle::new(
+        runner.clone(),
+        conn.user.clone(),
+        record.claim,
+        capabilities,
+        conn.out.clone(),
+        now,
+    ));
     if let Some(before) = app.live.routes.set_runner(handle.clone()) {
         // Whoever waits for the former connection is told at once.
         before.gone.cancel();
@@ -92,7 +111,11 @@ pub async fn handle(app: &App, conn: &Conn<FromClient, RunnerAuth>, event: Regis
         // Published runners do not say; they are asked.
         None => conn.out.emit::<from_server::ListTerminals>(&Empty {}),
     }
-    if was_known { runners::updated(app, &record).await } else { runners::added(app, &record).await }
+    if was_known {
+        runners::updated(app, &record).await
+    } else {
+        runners::added(app, &record).await
+    }
     Some(handle)
 }
 
@@ -158,7 +181,8 @@ pub fn entry(row: &crate::db::triggers::Subscription) -> Option<TriggerSubscript
         filter_mode: Option<pizzapi_protocol::FilterMode>,
     }
     let document: Document = serde_json::from_str(&row.document).ok()?;
-    let session = if row.session_id.is_empty() { format!("runner-listener:{}", row.id) } else { row.session_id.clone() };
+    let session =
+        if row.session_id.is_empty() { format!("runner-listener:{}", row.id) } else { row.session_id.clone() };
     Some(TriggerSubscriptionEntry {
         subscription_id: row.id.clone(),
         session_id: session.into(),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use pizzapi_protocol::runner::from_server as to_runner;
-use pizzapi_protocol::{ErrorCode, ErrorEvent, Generation, RunnerId, ServiceAnnounce, ServiceEnvelope, SessionId, viewer};
+use pizzapi_protocol::{
+    ErrorCode, ErrorEvent, Generation, RunnerId, ServiceAnnounce, ServiceEnvelope, SessionId, viewer,
+};
 
 use super::{owns, sessions_of};
 use crate::app::App;
@@ -35,11 +37,20 @@ pub async fn from_session(app: &App, session: &SessionId, out: &Outbox, envelope
 /// From a page to the services of the session's runner.
 pub async fn from_viewer(app: &App, record: &SessionRecord, out: &Outbox, envelope: ServiceEnvelope) {
     if let Err((code, message)) = forward(app, record, out, envelope) {
-        out.emit::<viewer::from_server::Error>(&ErrorEvent { message: message.to_owned(), code: Some(code), generation: None });
+        out.emit::<viewer::from_server::Error>(&ErrorEvent {
+            message: message.to_owned(),
+            code: Some(code),
+            generation: None,
+        });
     }
 }
 
-fn forward(app: &App, record: &SessionRecord, out: &Outbox, mut envelope: ServiceEnvelope) -> Result<(), (ErrorCode, &'static str)> {
+fn forward(
+    app: &App,
+    record: &SessionRecord,
+    out: &Outbox,
+    mut envelope: ServiceEnvelope,
+) -> Result<(), (ErrorCode, &'static str)> {
     if !record.collab_mode {
         return Err((ErrorCode::NotCollab, "Session not in collab mode"));
     }
@@ -72,7 +83,9 @@ pub async fn from_runner(app: &App, handle: &RunnerHandle, envelope: ServiceEnve
         Some(session) => {
             return tracing::debug!(runner.id = %handle.runner, session.id = %session, "a service speaks to a session of another runner");
         }
-        None => own_sessions(app, &handle.runner, handle).await.iter().map(|record| record.session_id.clone()).collect(),
+        None => {
+            own_sessions(app, &handle.runner, handle).await.iter().map(|record| record.session_id.clone()).collect()
+        }
     };
     for session in targets {
         let copy = ServiceEnvelope { session_id: Some(session.clone()), ..envelope.clone() };
@@ -97,7 +110,13 @@ pub async fn announced(app: &App, handle: &RunnerHandle, mut announce: ServiceAn
         Ok(record) => record.and_then(|record| record.services.clone()),
         Err(error) => return log_store(&error, "look up a runner"),
     };
-    let record = match app.live.stores.runners.report(&handle.runner, handle.claim, RunnerChange::Services(Box::new(announce.clone()))).await {
+    let record = match app
+        .live
+        .stores
+        .runners
+        .report(&handle.runner, handle.claim, RunnerChange::Services(Box::new(announce.clone())))
+        .await
+    {
         Ok(Some(record)) => record,
         // The same as before; the first announcement of a connection is still told in full.
         Ok(None) if announced_before => return,

@@ -12,8 +12,8 @@ use pizzapi_protocol::viewer::{
     Disconnected, LoadMessages, MetaSource, SessionMessagesPage, ViewerConnected, from_server,
 };
 use pizzapi_protocol::{
-    Behind, Commands, Epoch, ErrorCode, ErrorEvent, Generation, Hydrated, HydratedVia, Hydrating, HydrationFailed, HydrationFailure, JsonObject,
-    Position, RawJson, Seq, SessionId,
+    Behind, Commands, Epoch, ErrorCode, ErrorEvent, Generation, Hydrated, HydratedVia, Hydrating, HydrationFailed,
+    HydrationFailure, JsonObject, Position, RawJson, Seq, SessionId,
 };
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -60,7 +60,9 @@ pub struct Wanted {
 /// What a viewer asks while it is attached.
 #[derive(Debug)]
 pub enum Ask {
-    Resync { has: Option<Seq> },
+    Resync {
+        has: Option<Seq>,
+    },
     /// It answered our `connected`.
     Confirmed,
 }
@@ -126,7 +128,13 @@ struct Frame<'a> {
 
 const EVENT: &str = <from_server::Event as pizzapi_protocol::events::Event>::NAME;
 
-pub async fn run(viewer: Viewer, wanted: Wanted, visible: Option<bool>, cancel: CancellationToken, asks: mpsc::Receiver<Ask>) {
+pub async fn run(
+    viewer: Viewer,
+    wanted: Wanted,
+    visible: Option<bool>,
+    cancel: CancellationToken,
+    asks: mpsc::Receiver<Ask>,
+) {
     if cancel.is_cancelled() {
         return;
     }
@@ -156,7 +164,12 @@ fn failed(viewer: &Viewer, session: &SessionId, generation: Generation, reason: 
     });
 }
 
-async fn attach(viewer: &Viewer, wanted: Wanted, visible: Option<bool>, mut asks: mpsc::Receiver<Ask>) -> Result<(), Stop> {
+async fn attach(
+    viewer: &Viewer,
+    wanted: Wanted,
+    visible: Option<bool>,
+    mut asks: mpsc::Receiver<Ask>,
+) -> Result<(), Stop> {
     let app = &viewer.app;
     let deadline = Instant::now() + HYDRATE_WITHIN;
     let Wanted { session, generation, .. } = wanted.clone();
@@ -242,7 +255,12 @@ fn absent(viewer: &Viewer, wanted: &Wanted) -> Stop {
 }
 
 /// Wait until a session that was asked for registers, then attach to it.
-async fn await_start(viewer: &Viewer, wanted: Wanted, visible: Option<bool>, asks: mpsc::Receiver<Ask>) -> Result<(), Stop> {
+async fn await_start(
+    viewer: &Viewer,
+    wanted: Wanted,
+    visible: Option<bool>,
+    asks: mpsc::Receiver<Ask>,
+) -> Result<(), Stop> {
     viewer.out.emit::<from_server::Presence>(&pizzapi_protocol::Presence {
         session_id: wanted.session.clone(),
         presence: pizzapi_protocol::SessionPresence::Starting,
@@ -274,7 +292,15 @@ impl Pump {
     }
 
     fn frame<'a>(&'a self, event: &'a RawJson, seq: Option<u64>, epoch: Option<u64>) -> Frame<'a> {
-        Frame { event, seq, replay: None, delta_replay: None, generation: self.generation, session_id: &self.session, epoch }
+        Frame {
+            event,
+            seq,
+            replay: None,
+            delta_replay: None,
+            generation: self.generation,
+            session_id: &self.session,
+            epoch,
+        }
     }
 
     /// Bring the viewer up to date. Exactly one closing message is sent, here or by whoever gets the error.
@@ -302,7 +328,9 @@ impl Pump {
         let known = Known { head: feed.head().seq, first: feed.first(), snapshot: feed.snapshot() };
         match replay::plan(has.map_or(Has::Nothing, |seq| Has::UpTo(seq.0)), known) {
             // Published pages wait for a whole state and drop everything else until it comes.
-            Plan::FromStart if !self.viewer.is_ours && self.app().live.routes.relay(&self.session).is_some() => Plan::Ask,
+            Plan::FromStart if !self.viewer.is_ours && self.app().live.routes.relay(&self.session).is_some() => {
+                Plan::Ask
+            }
             plan => plan,
         }
     }
@@ -318,7 +346,11 @@ impl Pump {
             Plan::Ask => head.seq,
         };
         // With a cursor of its own the page only ever lowers it to this.
-        let last_seq = if wanted.has.is_some() && matches!(plan, Plan::Current | Plan::Delta { .. }) { head.seq } else { last_seq };
+        let last_seq = if wanted.has.is_some() && matches!(plan, Plan::Current | Plan::Delta { .. }) {
+            head.seq
+        } else {
+            last_seq
+        };
         self.viewer.out.emit::<from_server::Connected>(&ViewerConnected {
             session_id: self.session.clone(),
             last_seq: Some(Seq(last_seq)),
@@ -345,10 +377,16 @@ impl Pump {
         }
     }
 
-    async fn content(&mut self, record: &Arc<SessionRecord>, plan: Plan, has: Option<Seq>) -> Result<HydratedVia, Stop> {
+    async fn content(
+        &mut self,
+        record: &Arc<SessionRecord>,
+        plan: Plan,
+        has: Option<Seq>,
+    ) -> Result<HydratedVia, Stop> {
         match plan {
             Plan::Current => {
-                self.cursor = self.room.feed.head().seq;
+                // What the viewer has, not the head: something may have been said since the plan was made.
+                self.cursor = has.map_or(0, |seq| seq.0);
                 Ok(HydratedVia::Current)
             }
             Plan::Delta { after } => {
@@ -400,7 +438,8 @@ impl Pump {
     /// Send the snapshot at `at` and what follows it. `false`: it cannot be read, or what follows has a hole.
     async fn snapshot(&mut self, record: &SessionRecord, at: u64, cut: bool) -> Result<bool, Stop> {
         let past = self.app().live.logs.read(&self.room.feed, at - 1, 1, usize::MAX).await?;
-        let Some(entry) = past.entries.first().filter(|entry| entry.seq == at && entry.kind == EntryKind::Snapshot) else {
+        let Some(entry) = past.entries.first().filter(|entry| entry.seq == at && entry.kind == EntryKind::Snapshot)
+        else {
             return Ok(false);
         };
         let state = self.cut(&entry.payload, &record.overlay, cut).await;
@@ -417,7 +456,11 @@ impl Pump {
         let cut = cut || self.viewer.pages || event.get().len() > WHOLE_SNAPSHOT_BYTES;
         let (owned, overlay) = (event.clone(), overlay.clone());
         let work = move || {
-            if cut { transcript::tail(&owned, &overlay, transcript::TAIL_MESSAGES) } else { transcript::whole(&owned, &overlay) }
+            if cut {
+                transcript::tail(&owned, &overlay, transcript::TAIL_MESSAGES)
+            } else {
+                transcript::whole(&owned, &overlay)
+            }
         };
         if is_small {
             return work();
@@ -482,7 +525,8 @@ impl Pump {
             return Ok(HydratedVia::Delta);
         }
         self.viewer.out.emit::<from_server::Error>(&ErrorEvent {
-            message: "The runner for this session is offline — the conversation will load when it reconnects.".to_owned(),
+            message: "The runner for this session is offline — the conversation will load when it reconnects."
+                .to_owned(),
             code: Some(ErrorCode::Offline),
             generation: Some(self.generation),
         });
@@ -520,7 +564,8 @@ impl Pump {
     /// Send one entry and step over it.
     async fn entry(&mut self, entry: &Arc<Entry>, replay: bool) -> Result<(), Stop> {
         let epoch = self.viewer.is_ours.then_some(entry.epoch);
-        let is_large = entry.kind == EntryKind::Snapshot && (self.viewer.pages || entry.payload.get().len() > WHOLE_SNAPSHOT_BYTES);
+        let is_large = entry.kind == EntryKind::Snapshot
+            && (self.viewer.pages || entry.payload.get().len() > WHOLE_SNAPSHOT_BYTES);
         let cut;
         let event = if is_large {
             cut = self.cut(&entry.payload, &JsonObject::new(), true).await;
@@ -535,7 +580,9 @@ impl Pump {
         match entry.kind {
             EntryKind::Discontinuity => self.has_gap = true,
             // What was missing is in it: say so, instead of going on as if nothing had happened.
-            EntryKind::Snapshot if std::mem::take(&mut self.has_gap) && !replay => self.hydrated_again(HydratedVia::Snapshot),
+            EntryKind::Snapshot if std::mem::take(&mut self.has_gap) && !replay => {
+                self.hydrated_again(HydratedVia::Snapshot)
+            }
             EntryKind::Snapshot | EntryKind::Event => {}
         }
         Ok(())
@@ -732,7 +779,7 @@ impl Pump {
         self.connected(record, plan, wanted);
         let told = match plan {
             Plan::Current => {
-                self.cursor = self.room.feed.head().seq;
+                self.cursor = wanted.has.map_or(0, |seq| seq.0);
                 true
             }
             Plan::Delta { after } => {
@@ -781,7 +828,10 @@ pub async fn snapshot_of(app: &App, record: &SessionRecord) -> Result<Option<Raw
 
 /// Answer a request for older messages.
 pub async fn load_messages(viewer: &Viewer, generation: Generation, event: LoadMessages) {
-    let (Some(before), Some(limit)) = (event.before.filter(|n| n.is_finite()), event.limit.filter(|n| n.is_finite())) else { return };
+    let (Some(before), Some(limit)) = (event.before.filter(|n| n.is_finite()), event.limit.filter(|n| n.is_finite()))
+    else {
+        return;
+    };
     let app = &viewer.app;
     let state = match owned(app, &viewer.user, &event.session_id).await {
         Ok(Some(record)) => snapshot_of(app, &record).await,
@@ -789,7 +839,12 @@ pub async fn load_messages(viewer: &Viewer, generation: Generation, event: LoadM
         Err(error) => Err(error),
     };
     let page = match state {
-        Ok(Some(state)) => tokio::task::spawn_blocking(move || transcript::page(&state, before.max(0.0) as usize, limit.max(1.0) as usize)).await,
+        Ok(Some(state)) => {
+            tokio::task::spawn_blocking(move || {
+                transcript::page(&state, before.max(0.0) as usize, limit.max(1.0) as usize)
+            })
+            .await
+        }
         Ok(None) => Ok(transcript::Page { messages: Vec::new(), from: 0 }),
         Err(error) => return log_store(&error, "read older messages"),
     };

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use pizzapi_protocol::relay::{McpOauthPaste, TriggerResponse};
-use pizzapi_protocol::viewer::{FromClient, TriggerError, ViewerInput, ViewerModelSet, ViewerTriggerResponse, from_server};
+use pizzapi_protocol::viewer::{
+    FromClient, TriggerError, ViewerInput, ViewerModelSet, ViewerTriggerResponse, from_server,
+};
 use pizzapi_protocol::{
     Ack, Attachment, CommandKind, ErrorCode, ErrorEvent, ExecResult, Generation, InputBody, ModelSetBody, OkReply,
     ProbeReply, RawJson, SessionId,
@@ -31,10 +33,13 @@ pub async fn handle(viewer: &Viewer, target: Target, event: FromClient) {
         FromClient::TriggerResponse(event, ack) => trigger_response(viewer, target, event, ack).await,
         FromClient::McpOauthPaste(event, ack) => ack.send(&paste(viewer, target, event).await),
         FromClient::CancelCommand(event) => {
-            let Some(session) = event.session_id.clone().or_else(|| target.as_ref().map(|(session, _)| session.clone())) else {
+            let Some(session) =
+                event.session_id.clone().or_else(|| target.as_ref().map(|(session, _)| session.clone()))
+            else {
                 return viewer.refuse(&target, NOT_ATTACHED);
             };
-            if let Err((code, message)) = commands::cancel(&viewer.app, &viewer.user, &session, &event.command_id).await {
+            if let Err((code, message)) = commands::cancel(&viewer.app, &viewer.user, &session, &event.command_id).await
+            {
                 viewer.refuse(&target, Refused { code, message });
             }
         }
@@ -108,13 +113,24 @@ async fn input(viewer: &Viewer, target: Target, event: ViewerInput, ack: Ack<boo
             return ack.send(&false);
         }
     };
-    let attachments: Vec<Attachment> = event.attachments.unwrap_or_default().into_iter().filter(Attachment::is_usable).collect();
-    let body = InputBody { text: event.text, attachments: Some(attachments), client: event.client, deliver_as: event.deliver_as };
+    let attachments: Vec<Attachment> =
+        event.attachments.unwrap_or_default().into_iter().filter(Attachment::is_usable).collect();
+    let body = InputBody {
+        text: event.text,
+        attachments: Some(attachments),
+        client: event.client,
+        deliver_as: event.deliver_as,
+    };
     let command = NewCommand {
         id: event.request_id,
         composed_at: event.composed_at,
         deadline: event.deadline,
-        ..NewCommand::new(&record, CommandKind::Input, RawJson::new(&body).expect("an input serialises"), viewer.author())
+        ..NewCommand::new(
+            &record,
+            CommandKind::Input,
+            RawJson::new(&body).expect("an input serialises"),
+            viewer.author(),
+        )
     };
     let (app, is_ours) = (viewer.app.clone(), viewer.is_ours);
     match commands::submit(&viewer.app, command).await {
@@ -137,17 +153,29 @@ impl Viewer {
 async fn model_set(viewer: &Viewer, target: Target, event: ViewerModelSet) {
     let record = match here(viewer, &target).await {
         Ok(record) if is_for(&record, event.session_id.as_ref()) => record,
-        Ok(_) => return viewer.refuse(&target, Refused { code: ErrorCode::MovedOn, message: "it was meant for another session" }),
+        Ok(_) => {
+            return viewer
+                .refuse(&target, Refused { code: ErrorCode::MovedOn, message: "it was meant for another session" });
+        }
         Err(error) => return viewer.refuse(&target, error),
     };
     let body = ModelSetBody { provider: event.provider, model_id: event.model_id };
     let command = NewCommand {
         id: event.request_id,
         composed_at: event.composed_at,
-        ..NewCommand::new(&record, CommandKind::ModelSet, RawJson::new(&body).expect("a model serialises"), viewer.author())
+        ..NewCommand::new(
+            &record,
+            CommandKind::ModelSet,
+            RawJson::new(&body).expect("a model serialises"),
+            viewer.author(),
+        )
     };
     if let Verdict::Refused { code, message } = commands::submit(&viewer.app, command).await {
-        viewer.out.emit::<from_server::Error>(&ErrorEvent { message, code: Some(code), generation: target.map(|(_, generation)| generation) });
+        viewer.out.emit::<from_server::Error>(&ErrorEvent {
+            message,
+            code: Some(code),
+            generation: target.map(|(_, generation)| generation),
+        });
     }
 }
 
@@ -155,7 +183,13 @@ async fn exec(viewer: &Viewer, target: Target, event: pizzapi_protocol::Open<piz
     let (id, name) = (event.id.clone(), event.command.clone());
     let fail = |error: &str| {
         let session = target.as_ref().map(|(session, _)| session.clone()).unwrap_or_else(|| "".into());
-        let result = ExecResult { id: id.clone(), ok: false, command: name.clone(), result: pizzapi_protocol::Maybe::Absent, error: Some(error.to_owned()) };
+        let result = ExecResult {
+            id: id.clone(),
+            ok: false,
+            command: name.clone(),
+            result: pizzapi_protocol::Maybe::Absent,
+            error: Some(error.to_owned()),
+        };
         viewer.out.emit::<from_server::ExecResult>(&result.for_viewers(session));
     };
     let record = match here(viewer, &target).await {
@@ -214,13 +248,18 @@ async fn trigger_response(viewer: &Viewer, target: Target, event: ViewerTriggerR
                 }
                 Some(_) => {}
             }
-            if !tell_session::<pizzapi_protocol::relay::from_server::TriggerResponse>(&viewer.app, &child, &body(None)) {
+            if !tell_session::<pizzapi_protocol::relay::from_server::TriggerResponse>(&viewer.app, &child, &body(None))
+            {
                 return fail(format!("Failed to deliver trigger response to child session {child}"));
             }
         }
         None => {
             let own = record.session_id.clone();
-            let told = tell_session::<pizzapi_protocol::relay::from_server::TriggerResponse>(&viewer.app, &own, &body(Some(own.clone())));
+            let told = tell_session::<pizzapi_protocol::relay::from_server::TriggerResponse>(
+                &viewer.app,
+                &own,
+                &body(Some(own.clone())),
+            );
             if !told {
                 return fail(format!("Failed to deliver trigger response to session {own}"));
             }

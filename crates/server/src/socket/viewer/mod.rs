@@ -150,7 +150,8 @@ pub async fn run(app: App, mut conn: Conn<FromClient, ViewerAuth>) {
                 if let Some(attached) = attached.as_ref().filter(|attached| attached.session == event.session_id) {
                     let generation = attached.generation;
                     let viewer = viewer.clone();
-                    app.tasks.spawn("load-messages", async move { attach::load_messages(&viewer, generation, event).await });
+                    app.tasks
+                        .spawn("load-messages", async move { attach::load_messages(&viewer, generation, event).await });
                 }
             }
             event => {

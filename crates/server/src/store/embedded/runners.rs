@@ -68,7 +68,12 @@ impl RunnerStore for Runners {
         Ok(self.all.lock().values().cloned().collect())
     }
 
-    async fn report(&self, id: &RunnerId, claim: u64, change: RunnerChange) -> Result<Option<Arc<RunnerRecord>>, StoreError> {
+    async fn report(
+        &self,
+        id: &RunnerId,
+        claim: u64,
+        change: RunnerChange,
+    ) -> Result<Option<Arc<RunnerRecord>>, StoreError> {
         fn set<T: PartialEq>(target: &mut T, value: T) -> bool {
             let differs = *target != value;
             *target = value;
@@ -93,7 +98,13 @@ impl RunnerStore for Runners {
         })
     }
 
-    async fn set_presence(&self, id: &RunnerId, claim: u64, presence: Presence, now: i64) -> Result<Option<Arc<RunnerRecord>>, StoreError> {
+    async fn set_presence(
+        &self,
+        id: &RunnerId,
+        claim: u64,
+        presence: Presence,
+        now: i64,
+    ) -> Result<Option<Arc<RunnerRecord>>, StoreError> {
         match self.change(id, claim, |runner| {
             runner.presence = presence;
             runner.seen_at = now;

@@ -14,8 +14,10 @@ use pizzapi_protocol::{JsonObject, Maybe, MetaEvent, RunnerId, SessionId, Sessio
 use crate::core::lifecycle::Presence;
 use crate::core::overlay;
 use crate::log::{Epoch, Logs};
-use crate::store::session::{Beat, Changed, Claim, Claimed, DELINK_KEPT_MS, Life, Link, LinkState, SessionRecord, SessionStore};
 use crate::store::StoreError;
+use crate::store::session::{
+    Beat, Changed, Claim, Claimed, DELINK_KEPT_MS, Life, Link, LinkState, SessionRecord, SessionStore,
+};
 
 const FILE: &str = "session.json";
 /// Files written at the same time.
@@ -108,7 +110,13 @@ impl Sessions {
 
     fn select(&self, keep: impl Fn(&SessionRecord) -> bool) -> Vec<Arc<SessionRecord>> {
         let state = self.state.lock();
-        let mut list: Vec<_> = state.live.values().map(|slot| &slot.record).filter(|record| !record.is_ended() && keep(record)).cloned().collect();
+        let mut list: Vec<_> = state
+            .live
+            .values()
+            .map(|slot| &slot.record)
+            .filter(|record| !record.is_ended() && keep(record))
+            .cloned()
+            .collect();
         list.sort_by(|a, b| (a.started_at, &a.session_id).cmp(&(b.started_at, &b.session_id)));
         list
     }
@@ -121,7 +129,11 @@ impl Sessions {
         change: impl FnOnce(&mut SessionRecord) -> T,
     ) -> Result<(Arc<SessionRecord>, T), StoreError> {
         let mut state = self.state.lock();
-        let slot = state.live.get_mut(id).filter(|slot| !slot.record.is_ended()).ok_or_else(|| StoreError::Missing(id.to_string()))?;
+        let slot = state
+            .live
+            .get_mut(id)
+            .filter(|slot| !slot.record.is_ended())
+            .ok_or_else(|| StoreError::Missing(id.to_string()))?;
         if epoch.is_some_and(|epoch| epoch != slot.record.epoch) {
             return Err(StoreError::Fenced(id.to_string()));
         }
@@ -155,7 +167,9 @@ impl Sessions {
             LinkState::Delinking { at } | LinkState::Delinked { at } => claim.now - at < DELINK_KEPT_MS,
         });
         let cut_while_away = same.is_some_and(|link| {
-            record.as_ref().is_some_and(|(record, _)| record.delinked_before > 0 && link.since <= record.delinked_before)
+            record
+                .as_ref()
+                .is_some_and(|(record, _)| record.delinked_before > 0 && link.since <= record.delinked_before)
         });
         if cut_by_child_record || cut_while_away {
             return Ok(Linked { was_delinked: true, ..Linked::default() });
@@ -188,7 +202,8 @@ impl SessionStore for Sessions {
         let lock = self.claims.entry(id.clone()).or_default().clone();
         let mut serial = lock.lock_owned().await;
         let mut former = self.find(&id).await?;
-        let owner = former.as_ref().map(|former| &former.user_id).or(claim.history.as_ref().map(|history| &history.user_id));
+        let owner =
+            former.as_ref().map(|former| &former.user_id).or(claim.history.as_ref().map(|history| &history.user_id));
         if owner.is_some_and(|owner| *owner != claim.user_id) {
             id = fresh();
             former = None;
@@ -208,13 +223,16 @@ impl SessionStore for Sessions {
         };
         let kept = former.as_deref();
         let same_life = if life == Life::TakenOver { kept } else { None };
-        let runner = pending.or_else(|| kept.and_then(|kept| Some((kept.runner_id.clone()?, kept.runner_name.clone()))));
-        let runner = runner.or_else(|| history.as_ref().and_then(|known| Some((known.runner_id.clone()?, known.runner_name.clone()))));
+        let runner =
+            pending.or_else(|| kept.and_then(|kept| Some((kept.runner_id.clone()?, kept.runner_name.clone()))));
+        let runner = runner
+            .or_else(|| history.as_ref().and_then(|known| Some((known.runner_id.clone()?, known.runner_name.clone()))));
         let (runner_id, runner_name) = runner.unzip();
         let mut meta = kept.map(|kept| kept.meta.clone()).unwrap_or_default();
         if life != Life::TakenOver {
             // Versions only grow, or clients that saw the former life would ignore this one.
-            meta = SessionMetaState { version: meta.version + u64::from(kept.is_some()), ..SessionMetaState::default() };
+            meta =
+                SessionMetaState { version: meta.version + u64::from(kept.is_some()), ..SessionMetaState::default() };
         }
         let record = Arc::new(SessionRecord {
             share_url: format!("{}/session/{id}", claim.base_url),
@@ -222,7 +240,10 @@ impl SessionStore for Sessions {
             user_id: claim.user_id,
             user_name: claim.user_name,
             cwd: claim.cwd,
-            started_at: kept.map(|kept| kept.started_at).or(history.as_ref().map(|known| known.started_at)).unwrap_or(claim.now),
+            started_at: kept
+                .map(|kept| kept.started_at)
+                .or(history.as_ref().map(|known| known.started_at))
+                .unwrap_or(claim.now),
             session_name: claim
                 .session_name
                 .or_else(|| kept.and_then(|kept| kept.session_name.clone()))
@@ -355,7 +376,12 @@ impl SessionStore for Sessions {
         Ok(())
     }
 
-    async fn set_presence(&self, id: &SessionId, epoch: Epoch, presence: Presence) -> Result<Option<Arc<SessionRecord>>, StoreError> {
+    async fn set_presence(
+        &self,
+        id: &SessionId,
+        epoch: Epoch,
+        presence: Presence,
+    ) -> Result<Option<Arc<SessionRecord>>, StoreError> {
         let changed = self.change(id, Some(epoch), |record| {
             record.presence = presence;
             if matches!(presence, Presence::Offline { .. }) {
@@ -369,7 +395,12 @@ impl SessionStore for Sessions {
         }
     }
 
-    async fn link_runner(&self, id: &SessionId, runner: &RunnerId, name: Option<&str>) -> Result<Option<Arc<SessionRecord>>, StoreError> {
+    async fn link_runner(
+        &self,
+        id: &SessionId,
+        runner: &RunnerId,
+        name: Option<&str>,
+    ) -> Result<Option<Arc<SessionRecord>>, StoreError> {
         let linked = self.change(id, None, |record| {
             record.runner_id = Some(runner.clone());
             record.runner_name = name.map(str::to_owned);
@@ -419,7 +450,8 @@ impl SessionStore for Sessions {
     }
 
     async fn delink_before(&self, parent: &SessionId, before: i64) -> Result<(), StoreError> {
-        let (record, ()) = self.change(parent, None, |record| record.delinked_before = record.delinked_before.max(before))?;
+        let (record, ()) =
+            self.change(parent, None, |record| record.delinked_before = record.delinked_before.max(before))?;
         self.save(record).await
     }
 
@@ -436,7 +468,12 @@ impl SessionStore for Sessions {
         Ok(())
     }
 
-    async fn end(&self, id: &SessionId, epoch: Option<Epoch>, now: i64) -> Result<Option<Arc<SessionRecord>>, StoreError> {
+    async fn end(
+        &self,
+        id: &SessionId,
+        epoch: Option<Epoch>,
+        now: i64,
+    ) -> Result<Option<Arc<SessionRecord>>, StoreError> {
         let ended = {
             let mut state = self.state.lock();
             let Some(slot) = state.live.get_mut(id).filter(|slot| !slot.record.is_ended()) else { return Ok(None) };
@@ -524,7 +561,9 @@ fn scan(dir: &Path) -> std::io::Result<Vec<SessionRecord>> {
 fn read(file: &Path) -> std::io::Result<Option<SessionRecord>> {
     match std::fs::read_to_string(file) {
         Ok(text) => serde_json::from_str(&text).map(Some).map_err(std::io::Error::other),
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

@@ -24,7 +24,8 @@ impl Terminals {
 impl TerminalStore for Terminals {
     async fn create(&self, record: TerminalRecord) -> Result<bool, StoreError> {
         let mut all = self.all.lock();
-        let there = all.values().filter(|known| known.runner_id == record.runner_id && known.ended_at.is_none()).count();
+        let there =
+            all.values().filter(|known| known.runner_id == record.runner_id && known.ended_at.is_none()).count();
         if there >= MAX_PER_RUNNER {
             return Ok(false);
         }
@@ -44,7 +45,12 @@ impl TerminalStore for Terminals {
         Ok(self.all.lock().values().cloned().map(Arc::new).collect())
     }
 
-    async fn claim_spawn(&self, id: &TerminalId, cols: u16, rows: u16) -> Result<Option<Arc<TerminalRecord>>, StoreError> {
+    async fn claim_spawn(
+        &self,
+        id: &TerminalId,
+        cols: u16,
+        rows: u16,
+    ) -> Result<Option<Arc<TerminalRecord>>, StoreError> {
         self.change(id, |terminal| {
             if terminal.spawned || terminal.ended_at.is_some() {
                 return None;

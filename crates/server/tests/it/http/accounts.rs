@@ -21,7 +21,8 @@ async fn a_person_signs_up_in_and_out() {
     assert_eq!(ana.get("/api/auth/get-session").await.text, "null");
     assert_eq!(ana.get("/api/me").await.status, StatusCode::UNAUTHORIZED);
 
-    let back = server.post("/api/auth/sign-in/email", json!({ "email": "ANA@example.org", "password": PASSWORD })).await;
+    let back =
+        server.post("/api/auth/sign-in/email", json!({ "email": "ANA@example.org", "password": PASSWORD })).await;
     assert_eq!((back.status, &back.body["redirect"]), (StatusCode::OK, &json!(false)));
     assert!(back.cookie().starts_with("better-auth.session_token="));
 }
@@ -50,17 +51,19 @@ async fn by_default_only_the_first_person_gets_an_account() {
     server.person("ana").await;
     assert_eq!(server.get("/api/signup-status").await.body, json!({ "signupEnabled": false, "firstAccount": false }));
     let second = server.post("/api/auth/sign-up/email", sign_up("bo")).await;
-    assert_eq!((second.status, second.error()), (StatusCode::FORBIDDEN, "Signups are disabled. Contact the administrator."));
+    assert_eq!(
+        (second.status, second.error()),
+        (StatusCode::FORBIDDEN, "Signups are disabled. Contact the administrator.")
+    );
 }
 
 #[tokio::test]
 async fn of_many_racing_first_sign_ups_one_succeeds() {
     let server = TestServer::with(|config| config.auth.first_user_only = true).await;
     let names: Vec<String> = (0..8).map(|n| format!("user{n}")).collect();
-    let answers = futures_util::future::join_all(
-        names.iter().map(|name| server.post("/api/auth/sign-up/email", sign_up(name))),
-    )
-    .await;
+    let answers =
+        futures_util::future::join_all(names.iter().map(|name| server.post("/api/auth/sign-up/email", sign_up(name))))
+            .await;
     let accepted = answers.iter().filter(|answer| answer.status == StatusCode::OK).count();
     assert_eq!(accepted, 1, "{answers:?}");
 }
@@ -71,7 +74,11 @@ async fn the_password_rule_holds_on_every_path_that_sets_one() {
     let ana = server.person("ana").await;
     for password in ["short1A", "nouppercase1", "NOLOWERCASE1", "NoDigitsHere", "Password123"] {
         let body = json!({ "name": "Bo", "email": "bo@example.org", "password": password });
-        assert_eq!(server.post("/api/auth/sign-up/email", body.clone()).await.status, StatusCode::BAD_REQUEST, "{password}");
+        assert_eq!(
+            server.post("/api/auth/sign-up/email", body.clone()).await.status,
+            StatusCode::BAD_REQUEST,
+            "{password}"
+        );
         assert_eq!(server.post("/api/register", body).await.status, StatusCode::BAD_REQUEST, "{password}");
         let change = json!({ "currentPassword": PASSWORD, "newPassword": password });
         assert_eq!(ana.post("/api/auth/change-password", change).await.status, StatusCode::BAD_REQUEST, "{password}");
@@ -104,7 +111,8 @@ async fn changing_the_password_needs_the_old_one_and_can_end_other_logins() {
 async fn logins_are_listed_without_secrets_and_ended_one_by_one() {
     let server = TestServer::start().await;
     let ana = server.person("ana").await;
-    let other = server.post("/api/auth/sign-in/email", json!({ "email": "ana@example.org", "password": PASSWORD })).await;
+    let other =
+        server.post("/api/auth/sign-in/email", json!({ "email": "ana@example.org", "password": PASSWORD })).await;
     let list = ana.get("/api/auth/list-sessions").await;
     let sessions = list.body.as_array().unwrap();
     assert_eq!(sessions.len(), 2, "{list:?}");
@@ -160,7 +168,8 @@ async fn with_sign_up_closed_known_and_unknown_addresses_get_the_same_answer() {
     let server = TestServer::with(|config| config.auth.first_user_only = true).await;
     server.person("ana").await;
     let ask = async |email: &str| {
-        let answer = server.post("/api/register", json!({ "name": "x", "email": email, "password": "Wrong1234" })).await;
+        let answer =
+            server.post("/api/register", json!({ "name": "x", "email": email, "password": "Wrong1234" })).await;
         (answer.status, answer.body)
     };
     let known = ask("ana@example.org").await;
@@ -201,7 +210,8 @@ async fn an_account_can_be_deleted_with_its_password() {
     let server = TestServer::start().await;
     let ana = server.person("ana").await;
     let (_, key) = ana.key().await;
-    let refused = Answer::of(ana.request(Method::DELETE, "/api/account").json(&json!({ "password": "Wrong1234" }))).await;
+    let refused =
+        Answer::of(ana.request(Method::DELETE, "/api/account").json(&json!({ "password": "Wrong1234" }))).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     let gone = Answer::of(ana.request(Method::DELETE, "/api/account").json(&json!({ "password": PASSWORD }))).await;
     assert_eq!(gone.status, StatusCode::OK, "{gone:?}");

@@ -23,10 +23,14 @@ async fn a_key_is_shown_once_and_works_in_both_headers() {
 async fn keys_of_any_known_form_are_accepted_and_short_ones_refused() {
     let server = TestServer::start().await;
     let ana = server.person("ana").await;
-    let made = ana.post("/api/auth/api-key/create", json!({ "name": "runner", "prefix": "ppru", "expiresIn": 86_400 })).await;
+    let made =
+        ana.post("/api/auth/api-key/create", json!({ "name": "runner", "prefix": "ppru", "expiresIn": 86_400 })).await;
     let key = made.body["key"].as_str().unwrap();
     assert!(key.starts_with("ppru") && key.len() == 68 && made.body["expiresAt"].is_string());
-    assert_eq!(Answer::of(server.request(Method::GET, "/api/me").header("x-api-key", key)).await.status, StatusCode::OK);
+    assert_eq!(
+        Answer::of(server.request(Method::GET, "/api/me").header("x-api-key", key)).await.status,
+        StatusCode::OK
+    );
     for wrong in ["short", &"0".repeat(64), &"0".repeat(500)] {
         let answer = Answer::of(server.request(Method::GET, "/api/me").header("x-api-key", wrong)).await;
         assert_eq!((answer.status, answer.error()), (StatusCode::UNAUTHORIZED, "Invalid or expired API key"));
@@ -92,9 +96,16 @@ async fn a_key_cannot_manage_credentials() {
     ];
     for (method, path, body) in attempts {
         let answer = Answer::of(server.request(method, path).header("x-api-key", &key).json(&body)).await;
-        assert_eq!((answer.status, answer.body["code"].as_str().map(str::to_lowercase).as_deref()), (StatusCode::FORBIDDEN, Some("session_required")), "{path}");
+        assert_eq!(
+            (answer.status, answer.body["code"].as_str().map(str::to_lowercase).as_deref()),
+            (StatusCode::FORBIDDEN, Some("session_required")),
+            "{path}"
+        );
     }
     let own = Answer::of(server.request(Method::POST, "/api/auth/api-key/revoke-self").header("x-api-key", &key)).await;
     assert_eq!(own.status, StatusCode::OK);
-    assert_eq!(Answer::of(server.request(Method::GET, "/api/me").header("x-api-key", &key)).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        Answer::of(server.request(Method::GET, "/api/me").header("x-api-key", &key)).await.status,
+        StatusCode::UNAUTHORIZED
+    );
 }

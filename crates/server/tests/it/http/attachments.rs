@@ -46,7 +46,11 @@ async fn a_file_comes_back_as_it_was_sent() {
     session(&server, &ana, "s1").await;
     let sent = upload(&ana, "s1", "grüße.png", "application/octet-stream", PNG).await;
     let file = &sent.body["attachments"][0];
-    assert_eq!((file["mimeType"].as_str(), file["size"].as_u64()), (Some("image/png"), Some(PNG.len() as u64)), "{sent:?}");
+    assert_eq!(
+        (file["mimeType"].as_str(), file["size"].as_u64()),
+        (Some("image/png"), Some(PNG.len() as u64)),
+        "{sent:?}"
+    );
     let path = format!("/api/attachments/{}", id_of(&sent));
     let (_, key) = ana.key().await;
     let response = server.request(Method::GET, &path).header("x-api-key", &key).send().await.unwrap();
@@ -59,7 +63,10 @@ async fn a_file_comes_back_as_it_was_sent() {
     assert_eq!(response.bytes().await.unwrap(), PNG);
 
     let part = ana.request(Method::GET, &path).header("range", "bytes=1-3").send().await.unwrap();
-    assert_eq!((part.status(), part.headers()["content-range"].to_str().unwrap()), (StatusCode::PARTIAL_CONTENT, "bytes 1-3/18"));
+    assert_eq!(
+        (part.status(), part.headers()["content-range"].to_str().unwrap()),
+        (StatusCode::PARTIAL_CONTENT, "bytes 1-3/18")
+    );
     assert_eq!(part.bytes().await.unwrap(), "PNG");
 }
 
@@ -68,7 +75,12 @@ async fn s39_markup_is_never_served_as_markup() {
     let server = TestServer::start().await;
     let ana = server.person("ana").await;
     session(&server, &ana, "s1").await;
-    for (name, kind) in [("x.html", "text/html"), ("x.svg", "image/svg+xml"), ("x.png", "image/png"), ("x.xhtml", "application/xhtml+xml")] {
+    for (name, kind) in [
+        ("x.html", "text/html"),
+        ("x.svg", "image/svg+xml"),
+        ("x.png", "image/png"),
+        ("x.xhtml", "application/xhtml+xml"),
+    ] {
         let sent = upload(&ana, "s1", name, kind, b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>").await;
         let got = ana.request(Method::GET, &format!("/api/attachments/{}", id_of(&sent))).send().await.unwrap();
         let kind = got.headers()["content-type"].to_str().unwrap();
@@ -125,7 +137,8 @@ async fn the_same_image_of_a_session_is_kept_once() {
     let server = TestServer::start().await;
     let ana = server.person("ana").await;
     session(&server, &ana, "s1").await;
-    let store = || pizzapi_server::attachments::store_extracted(server.app(), &ana.user_id, "s1", "image/png", PNG.into());
+    let store =
+        || pizzapi_server::attachments::store_extracted(server.app(), &ana.user_id, "s1", "image/png", PNG.into());
     let (one, two) = (store().await.unwrap(), store().await.unwrap());
     assert_eq!(one, two);
     assert_eq!(ana.get(&format!("/api/attachments/{one}")).await.header("content-type"), Some("image/png"));

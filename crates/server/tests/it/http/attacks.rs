@@ -41,7 +41,11 @@ async fn s3_other_sites_cannot_act_with_a_visitors_cookie() {
                     request = request.header("x-api-key", "0".repeat(64));
                 }
                 let answer = Answer::of(request).await;
-                assert_eq!((answer.status, answer.error()), (StatusCode::FORBIDDEN, "Cross-origin request rejected"), "{path} {origin}");
+                assert_eq!(
+                    (answer.status, answer.error()),
+                    (StatusCode::FORBIDDEN, "Cross-origin request rejected"),
+                    "{path} {origin}"
+                );
             }
         }
         let without_origin = ana.request(method.clone(), path).header("sec-fetch-site", "cross-site").json(&json!({}));
@@ -96,8 +100,15 @@ async fn a_cookie_with_a_changed_token_or_signature_is_refused() {
     let ana = server.person("ana").await;
     let (name, value) = ana.cookie.split_once('=').unwrap();
     let (token, signature) = value.split_once('.').unwrap();
-    for forged in [token.to_owned(), format!("{token}."), format!("{token}.AAAA"), format!("0{token}.{signature}"), format!(".{signature}")] {
-        let answer = Answer::of(server.request(Method::GET, "/api/me").header("cookie", format!("{name}={forged}"))).await;
+    for forged in [
+        token.to_owned(),
+        format!("{token}."),
+        format!("{token}.AAAA"),
+        format!("0{token}.{signature}"),
+        format!(".{signature}"),
+    ] {
+        let answer =
+            Answer::of(server.request(Method::GET, "/api/me").header("cookie", format!("{name}={forged}"))).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{forged}");
     }
 }
@@ -130,10 +141,20 @@ async fn paths_cannot_leave_the_folder_of_the_ui() {
     std::fs::write(inner.join("index.html"), "page").unwrap();
     std::fs::write(ui.path().join("secret.txt"), "treasure").unwrap();
     let server = TestServer::with(|config| config.web.ui_dir = Some(inner.clone())).await;
-    for path in ["/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/assets/..%2f..%2fsecret.txt", "/%00", "/..%5csecret.txt"] {
+    for path in [
+        "/../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/..%2fsecret.txt",
+        "/assets/..%2f..%2fsecret.txt",
+        "/%00",
+        "/..%5csecret.txt",
+    ] {
         // By hand: a client library would tidy the path up first.
         let mut stream = tokio::net::TcpStream::connect(server.running.local_addr()).await.unwrap();
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        stream
+            .write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(!answer.contains("treasure") && answer.starts_with("HTTP/1.1 400"), "{path}: {answer}");
@@ -147,7 +168,10 @@ async fn s14_one_persons_key_opens_nothing_of_anothers() {
     let (id, _) = ana.key().await;
     assert_eq!(bo.get(&format!("/api/auth/api-key/get?id={id}")).await.status, StatusCode::NOT_FOUND);
     assert_eq!(bo.post("/api/auth/api-key/delete", json!({ "keyId": id })).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(bo.post("/api/auth/api-key/update", json!({ "keyId": id, "enabled": false })).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        bo.post("/api/auth/api-key/update", json!({ "keyId": id, "enabled": false })).await.status,
+        StatusCode::NOT_FOUND
+    );
     let handle = ana.get("/api/auth/list-sessions").await.body[0]["token"].clone();
     bo.post("/api/auth/revoke-session", json!({ "token": handle })).await;
     assert_eq!(ana.get("/api/me").await.status, StatusCode::OK);
@@ -162,7 +186,9 @@ async fn s22_a_request_head_that_never_ends_is_cut() {
     let _ = stream.write_all(head.as_bytes()).await;
     let mut answer = Vec::new();
     // Refused or cut; what matters is that it ends without the rest of the head.
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(5), stream.read_to_end(&mut answer)).await.expect("the connection ends");
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(5), stream.read_to_end(&mut answer))
+        .await
+        .expect("the connection ends");
     assert_eq!(server.get("/livez").await.status, StatusCode::OK);
 }
 

@@ -11,9 +11,21 @@ async fn every_failure_is_json_with_a_request_id() {
         (server.get("/api/nowhere").await, 404, "Not found"),
         (server.get("/api/register").await, 405, "Method not allowed"),
         (server.get("/api/me").await, 401, "Unauthorized"),
-        (Answer::of(ana.request(Method::POST, "/api/auth/api-key/delete").body("{nonsense")).await, 400, "Invalid JSON body"),
-        (Answer::of(ana.request(Method::PUT, "/api/settings/hidden-models").body("[1]")).await, 400, "Invalid JSON body"),
-        (Answer::of(ana.request(Method::POST, "/api/push/subscribe").body(vec![b' '; 1024 * 1024 + 1])).await, 413, "Payload Too Large: body exceeds 1048576 bytes"),
+        (
+            Answer::of(ana.request(Method::POST, "/api/auth/api-key/delete").body("{nonsense")).await,
+            400,
+            "Invalid JSON body",
+        ),
+        (
+            Answer::of(ana.request(Method::PUT, "/api/settings/hidden-models").body("[1]")).await,
+            400,
+            "Invalid JSON body",
+        ),
+        (
+            Answer::of(ana.request(Method::POST, "/api/push/subscribe").body(vec![b' '; 1024 * 1024 + 1])).await,
+            413,
+            "Payload Too Large: body exceeds 1048576 bytes",
+        ),
     ];
     for (answer, status, error) in answers {
         assert_eq!((answer.status.as_u16(), answer.error()), (status, error), "{answer:?}");
@@ -27,7 +39,9 @@ async fn every_failure_is_json_with_a_request_id() {
 async fn every_answer_carries_the_headers_that_keep_browsers_careful() {
     let server = TestServer::start().await;
     let ana = server.person("ana").await;
-    for answer in [server.get("/health").await, server.get("/").await, ana.get("/api/me").await, server.get("/api/x").await] {
+    for answer in
+        [server.get("/health").await, server.get("/").await, ana.get("/api/me").await, server.get("/api/x").await]
+    {
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
             ("x-xss-protection", "0"),
@@ -68,7 +82,8 @@ async fn metrics_are_for_the_operator() {
     assert_eq!(Answer::of(through_proxy).await.status, StatusCode::NOT_FOUND);
 
     use pizzapi_server::config::{MetricsAccess, Secret};
-    let guarded = TestServer::with(|config| config.metrics = MetricsAccess::Token(Secret::new("0123456789abcdef"))).await;
+    let guarded =
+        TestServer::with(|config| config.metrics = MetricsAccess::Token(Secret::new("0123456789abcdef"))).await;
     assert_eq!(guarded.get("/metrics").await.status, StatusCode::NOT_FOUND);
     let with_token = guarded.request(Method::GET, "/metrics").bearer_auth("0123456789abcdef");
     assert_eq!(Answer::of(with_token).await.status, StatusCode::OK);

@@ -11,11 +11,15 @@ async fn a_phone_is_linked_after_its_code_was_compared() {
     let link = format!("/api/mobile-link/{}", made.body["id"].as_str().unwrap_or_else(|| panic!("{made:?}")));
     assert_eq!(made.body["status"], "pending");
     let code = json!({ "verificationToken": "AB12CD", "deviceName": "Ana's phone", "scannedUrl": "https://relay" });
-    assert_eq!(server.post(&format!("{link}/scan"), json!({ "verificationToken": "ab12cd" })).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        server.post(&format!("{link}/scan"), json!({ "verificationToken": "ab12cd" })).await.status,
+        StatusCode::BAD_REQUEST
+    );
     assert_eq!(server.post(&format!("{link}/scan"), code).await.body["status"], "scanned");
 
     // A second phone changes nothing and learns nothing.
-    let late = server.post(&format!("{link}/scan"), json!({ "verificationToken": "ZZ99ZZ", "deviceName": "Eve" })).await.body;
+    let late =
+        server.post(&format!("{link}/scan"), json!({ "verificationToken": "ZZ99ZZ", "deviceName": "Eve" })).await.body;
     assert_eq!((&late["deviceName"], late.get("verificationToken")), (&json!("Ana's phone"), None));
     assert_eq!(server.get(&link).await.body.get("verificationToken"), None);
     assert_eq!(bo.get(&link).await.body.get("verificationToken"), None);
@@ -47,12 +51,18 @@ async fn only_the_apps_routes_answer_the_apps_origin() {
     let server = TestServer::start().await;
     let ana = server.person("ana").await;
     let id = ana.post("/api/mobile-link", json!({ "relayUrl": "x" })).await.body["id"].as_str().unwrap().to_owned();
-    let preflight = server.request(Method::OPTIONS, &format!("/api/mobile-link/{id}/scan")).header("origin", "ionic://localhost");
+    let preflight =
+        server.request(Method::OPTIONS, &format!("/api/mobile-link/{id}/scan")).header("origin", "ionic://localhost");
     let answer = Answer::of(preflight).await;
-    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (StatusCode::NO_CONTENT, Some("ionic://localhost")));
-    let foreign = server.request(Method::GET, &format!("/api/mobile-link/{id}")).header("origin", "https://evil.example");
+    assert_eq!(
+        (answer.status, answer.header("access-control-allow-origin")),
+        (StatusCode::NO_CONTENT, Some("ionic://localhost"))
+    );
+    let foreign =
+        server.request(Method::GET, &format!("/api/mobile-link/{id}")).header("origin", "https://evil.example");
     assert_ne!(Answer::of(foreign).await.header("access-control-allow-origin"), Some("https://evil.example"));
-    let approve = ana.request(Method::POST, &format!("/api/mobile-link/{id}/approve")).header("origin", "ionic://localhost");
+    let approve =
+        ana.request(Method::POST, &format!("/api/mobile-link/{id}/approve")).header("origin", "ionic://localhost");
     let answer = Answer::of(approve.json(&json!({ "verificationToken": "AB12CD" }))).await;
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (StatusCode::FORBIDDEN, None));
 }

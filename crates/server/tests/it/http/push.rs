@@ -75,7 +75,8 @@ async fn a_subscription_that_is_over_is_forgotten() {
     subscribe(&ana.browser, &gone.url).await;
     subscribe(&ana.browser, &fine.url).await;
     let tested = ana.browser.post("/api/push/test", json!({})).await.body;
-    let results: Vec<&str> = tested["results"].as_array().unwrap().iter().filter_map(|row| row["result"].as_str()).collect();
+    let results: Vec<&str> =
+        tested["results"].as_array().unwrap().iter().filter_map(|row| row["result"].as_str()).collect();
     assert_eq!(results, ["gone", "accepted"], "{tested}");
     let left = ana.browser.get("/api/push/subscriptions").await.body;
     assert_eq!(left["subscriptions"].as_array().unwrap().len(), 1);

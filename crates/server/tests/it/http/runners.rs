@@ -47,8 +47,15 @@ async fn runners_are_listed_also_when_they_are_away() {
     let server = TestServer::within(dir, |_| {}).await;
     let list = Answer::of(server.request(Method::GET, "/api/runners").header("cookie", &cookie)).await.body;
     let info = &list["runners"][0];
-    assert_eq!((&info["runnerId"], &info["status"], &info["name"]), (&json!("r1"), &json!("offline"), &json!("box")), "{list}");
-    let ask = server.request(Method::POST, "/api/runners/r1/files").header("cookie", &cookie).json(&json!({ "path": "/work" }));
+    assert_eq!(
+        (&info["runnerId"], &info["status"], &info["name"]),
+        (&json!("r1"), &json!("offline"), &json!("box")),
+        "{list}"
+    );
+    let ask = server
+        .request(Method::POST, "/api/runners/r1/files")
+        .header("cookie", &cookie)
+        .json(&json!({ "path": "/work" }));
     let answer = Answer::of(ask).await;
     assert_eq!((answer.status, answer.code()), (StatusCode::BAD_GATEWAY, "runner_offline"));
     let gone = Answer::of(server.request(Method::DELETE, "/api/runners/r1").header("cookie", &cookie)).await;
@@ -81,7 +88,8 @@ async fn a_session_is_started_and_its_folder_remembered() {
     assert_eq!(status["state"], "accepted");
     assert_eq!(bob.browser.get(&format!("/api/spawns/{session}")).await.status, StatusCode::NOT_FOUND);
     assert_eq!(ana.browser.get("/api/runners/r1/recent-folders").await.body, json!({ "folders": ["/work/pizza"] }));
-    let forget = ana.browser.request(Method::DELETE, "/api/runners/r1/recent-folders").json(&json!({ "path": "/work/pizza" }));
+    let forget =
+        ana.browser.request(Method::DELETE, "/api/runners/r1/recent-folders").json(&json!({ "path": "/work/pizza" }));
     assert_eq!(Answer::of(forget).await.body, json!({ "ok": true, "deleted": true }));
 
     let _agent = ana.modern_agent(session.as_str()).await;
@@ -127,7 +135,11 @@ async fn a_spawn_that_cannot_be_is_refused_with_the_reason() {
         (json!({ "runnerId": "r1", "cwd": "/etc" }), 400, "Runner cannot access cwd: /etc"),
         (json!({ "runnerId": "r1", "cwd": "/work/../etc" }), 400, "Runner cannot access cwd: /work/../etc"),
         (json!({ "runnerId": "r1", "agent": { "name": "../x" } }), 400, "Invalid agent name"),
-        (json!({ "runnerId": "r1", "model": { "provider": "acme", "id": "secret" } }), 400, "Requested model is not available"),
+        (
+            json!({ "runnerId": "r1", "model": { "provider": "acme", "id": "secret" } }),
+            400,
+            "Requested model is not available",
+        ),
         (json!({ "runnerId": "r1", "parentSessionId": "none" }), 404, "Parent session not found"),
     ] {
         let answer = ana.browser.post("/api/runners/spawn", body.clone()).await;
@@ -202,7 +214,8 @@ async fn an_abandoned_read_is_cancelled_on_the_runner() {
     let server = TestServer::start().await;
     let ana = server.user("ana").await;
     let mut box1 = machine(&ana, "r1").await;
-    let request = ana.browser.request(Method::POST, "/api/runners/r1/read-file").json(&json!({ "path": "/work/a" })).send();
+    let request =
+        ana.browser.request(Method::POST, "/api/runners/r1/read-file").json(&json!({ "path": "/work/a" })).send();
     let asked = async {
         box1.find("read_file", |event| match event {
             runner::FromServer::ReadFile(request) => Some(request.request_id),
@@ -265,7 +278,8 @@ async fn skills_are_read_written_and_named_safely() {
         let result = json!({ "requestId": request_id, "ok": true, "skills": [{ "name": name, "description": "d", "filePath": "/x" }] });
         box1.emit::<from_client::SkillResult>(&serde_json::from_value(result).unwrap());
     };
-    let (answer, ()) = tokio::join!(ana.browser.post("/api/runners/r1/skills", json!({ "name": "bake", "content": "how" })), runner);
+    let (answer, ()) =
+        tokio::join!(ana.browser.post("/api/runners/r1/skills", json!({ "name": "bake", "content": "how" })), runner);
     assert_eq!((&answer.body["ok"], &answer.body["skills"][0]["name"]), (&json!(true), &json!("bake")), "{answer:?}");
 }
 
@@ -273,12 +287,22 @@ async fn skills_are_read_written_and_named_safely() {
 async fn a_terminal_is_created_listed_and_removed() {
     let server = TestServer::start().await;
     let (ana, bob) = (server.user("ana").await, server.user("bob").await);
-    assert_eq!(ana.browser.post("/api/runners/terminal", json!({ "runnerId": "r1" })).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        ana.browser.post("/api/runners/terminal", json!({ "runnerId": "r1" })).await.status,
+        StatusCode::NOT_FOUND
+    );
     let _box1 = machine(&ana, "r1").await;
-    let made = ana.browser.post("/api/runners/terminal", json!({ "runnerId": "r1", "cwd": "/work", "cols": 100 })).await;
+    let made =
+        ana.browser.post("/api/runners/terminal", json!({ "runnerId": "r1", "cwd": "/work", "cols": 100 })).await;
     let id = made.body["terminalId"].as_str().unwrap_or_else(|| panic!("{made:?}")).to_owned();
-    assert_eq!(ana.browser.post("/api/runners/terminal", json!({ "runnerId": "r1", "cwd": "/etc" })).await.status, StatusCode::BAD_REQUEST);
-    assert_eq!(bob.browser.post("/api/runners/terminal", json!({ "runnerId": "r1" })).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        ana.browser.post("/api/runners/terminal", json!({ "runnerId": "r1", "cwd": "/etc" })).await.status,
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(
+        bob.browser.post("/api/runners/terminal", json!({ "runnerId": "r1" })).await.status,
+        StatusCode::FORBIDDEN
+    );
     let list = ana.browser.get("/api/runners/r1/terminals").await.body;
     assert_eq!((&list["terminals"][0]["terminalId"], &list["terminals"][0]["cols"]), (&json!(id), &json!(100)));
     assert_eq!(ana.browser.delete(&format!("/api/runners/r1/terminals/{id}")).await.status, StatusCode::OK);

@@ -7,7 +7,12 @@ use crate::support::{Answer, TestServer, wait_until};
 
 async fn ids(person: &Person<'_>, path: &str) -> Vec<String> {
     let body = person.browser.get(path).await.body;
-    body["persistedSessions"].as_array().unwrap().iter().map(|row| row["sessionId"].as_str().unwrap().to_owned()).collect()
+    body["persistedSessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["sessionId"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]
@@ -47,7 +52,10 @@ async fn pages_follow_each_other_without_gap_or_repeat() {
     assert_eq!(seen, ["s0", "s1", "s2", "s3", "s4"]);
     assert_eq!(ana.browser.get("/api/sessions?cursor=nonsense").await.status, StatusCode::BAD_REQUEST);
 
-    assert_eq!(ana.browser.put("/api/sessions/s0/pin", Value::Null).await.body, json!({ "ok": true, "isPinned": true }));
+    assert_eq!(
+        ana.browser.put("/api/sessions/s0/pin", Value::Null).await.body,
+        json!({ "ok": true, "isPinned": true })
+    );
     assert_eq!(ids(&ana, "/api/sessions?limit=2").await[0], "s0");
     assert_eq!(ana.browser.get("/api/sessions/pinned").await.body["pinnedSessions"][0]["sessionId"], "s0");
     assert_eq!(ana.browser.delete("/api/sessions/s0/pin").await.body["isPinned"], false);
@@ -80,7 +88,9 @@ async fn commands_reach_the_session_and_its_answer_comes_back() {
         let command = agent.command().await;
         assert_eq!(command.kind, CommandKind::Exec);
         let receipt = json!({ "commandId": command.command_id, "state": "consumed" });
-        agent.peer.emit::<pizzapi_protocol::relay::from_client::CommandReceipt>(&serde_json::from_value(receipt).unwrap());
+        agent
+            .peer
+            .emit::<pizzapi_protocol::relay::from_client::CommandReceipt>(&serde_json::from_value(receipt).unwrap());
     };
     let (answer, ()) = tokio::join!(request, session);
     assert_eq!((answer.status, &answer.body["state"]), (StatusCode::OK, &json!("consumed")), "{answer:?}");
@@ -151,7 +161,9 @@ async fn running_sessions_learn_of_changed_preferences() {
     let hidden = agent
         .peer
         .find("hidden_models_update", |event| match event {
-            pizzapi_protocol::relay::FromServer::HiddenModelsUpdate(update) if !update.hidden_models.as_slice().is_empty() => {
+            pizzapi_protocol::relay::FromServer::HiddenModelsUpdate(update)
+                if !update.hidden_models.as_slice().is_empty() =>
+            {
                 Some(update.hidden_models)
             }
             _ => None,

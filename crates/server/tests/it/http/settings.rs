@@ -37,8 +37,14 @@ async fn a_browser_subscribes_chooses_and_unsubscribes() {
     let endpoint = "https://push.example.org/abc";
     let body = json!({ "endpoint": endpoint, "keys": { "p256dh": "k", "auth": "a" } });
     assert_eq!(ana.post("/api/push/subscribe", body).await.body["ok"], true);
-    assert_eq!(ana.put("/api/push/events", json!({ "endpoint": endpoint, "enabledEvents": "question, done" })).await.status, StatusCode::OK);
-    assert_eq!(bo.put("/api/push/events", json!({ "endpoint": endpoint, "enabledEvents": "*" })).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        ana.put("/api/push/events", json!({ "endpoint": endpoint, "enabledEvents": "question, done" })).await.status,
+        StatusCode::OK
+    );
+    assert_eq!(
+        bo.put("/api/push/events", json!({ "endpoint": endpoint, "enabledEvents": "*" })).await.status,
+        StatusCode::NOT_FOUND
+    );
     let list = ana.get("/api/push/subscriptions").await.body;
     assert_eq!(list["subscriptions"][0]["enabledEvents"], "question,done");
     ana.post("/api/push/unsubscribe", json!({ "endpoint": endpoint })).await;

@@ -10,7 +10,10 @@ async fn a_machine_is_linked_once() {
     let created = server.post("/api/setup-claim", json!({ "relayUrl": "http://relay", "label": "ana's <mac>" })).await;
     let token = created.body["token"].as_str().unwrap();
     let poll = format!("/api/setup-claim/{token}");
-    assert_eq!(server.get(&poll).await.body, json!({ "status": "pending", "relayUrl": "http://relay", "label": "anas mac" }));
+    assert_eq!(
+        server.get(&poll).await.body,
+        json!({ "status": "pending", "relayUrl": "http://relay", "label": "anas mac" })
+    );
     assert_eq!(server.get(&format!("/api/setup-claim-info/{token}")).await.body["status"], "pending");
 
     assert_eq!(server.post(&format!("{poll}/approve"), json!({})).await.status, StatusCode::UNAUTHORIZED);

@@ -12,7 +12,8 @@ const SECRET: &str = "a-long-enough-secret";
 /// A runner whose services announced something to subscribe to.
 async fn machine(server: &TestServer, person: &Person<'_>) -> Peer<runner::FromServer> {
     let mut peer = person.runner("r1", SECRET).await;
-    peer.find("runner_registered", |event| matches!(event, runner::FromServer::RunnerRegistered(_)).then_some(())).await;
+    peer.find("runner_registered", |event| matches!(event, runner::FromServer::RunnerRegistered(_)).then_some(()))
+        .await;
     let announce: ServiceAnnounce = serde_json::from_value(json!({
         "serviceIds": ["github", "time"],
         "triggerDefs": [
@@ -46,7 +47,8 @@ async fn a_trigger_reaches_a_session_once_and_is_remembered() {
     let (ana, bob) = (server.user("ana").await, server.user("bob").await);
     let mut agent = ana.modern_agent("s1").await;
     let path = "/api/sessions/s1/trigger";
-    let body = json!({ "type": "ci:done", "payload": { "ok": true }, "source": "ci", "summary": "Build", "eventId": "e1" });
+    let body =
+        json!({ "type": "ci:done", "payload": { "ok": true }, "source": "ci", "summary": "Build", "eventId": "e1" });
     let first = ana.browser.post(path, body.clone()).await;
     assert_eq!((first.status, &first.body["triggerId"]), (StatusCode::OK, &json!("ext_e1")), "{first:?}");
     let command = agent.command().await;
@@ -70,7 +72,10 @@ async fn a_trigger_reaches_a_session_once_and_is_remembered() {
     }
     let foreign = bob.browser.post(path, json!({ "type": "x", "payload": {} })).await;
     assert_eq!((foreign.status, foreign.error()), (StatusCode::NOT_FOUND, "Session not found"));
-    let none = ana.browser.post("/api/sessions/none/trigger", json!({ "type": "x", "payload": {}, "wakeSession": true })).await;
+    let none = ana
+        .browser
+        .post("/api/sessions/none/trigger", json!({ "type": "x", "payload": {}, "wakeSession": true }))
+        .await;
     assert_eq!(none.status, StatusCode::NOT_FOUND);
 }
 
@@ -84,7 +89,10 @@ async fn an_ended_session_is_woken_by_its_runner() {
     ana.browser.post("/api/sessions/s1/end", json!({ "force": true })).await;
     drop(agent);
     let body = json!({ "type": "x", "payload": {}, "wakeSession": true });
-    assert_eq!(ana.browser.post("/api/sessions/s1/trigger", json!({ "type": "x", "payload": {} })).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        ana.browser.post("/api/sessions/s1/trigger", json!({ "type": "x", "payload": {} })).await.status,
+        StatusCode::NOT_FOUND
+    );
     let request = ana.browser.post("/api/sessions/s1/trigger", body);
     let runner = async {
         let new = box1
@@ -108,7 +116,8 @@ async fn a_session_subscribes_to_what_its_runner_offers() {
     let mut box1 = machine(&server, &ana).await;
     let _agent = linked(&server, &ana, "s1").await;
     let offered = ana.browser.get("/api/sessions/s1/available-triggers").await.body;
-    let types: Vec<&str> = offered["triggerDefs"].as_array().unwrap().iter().filter_map(|def| def["type"].as_str()).collect();
+    let types: Vec<&str> =
+        offered["triggerDefs"].as_array().unwrap().iter().filter_map(|def| def["type"].as_str()).collect();
     assert_eq!(types, ["github:push", "time:cron"]);
 
     let path = "/api/sessions/s1/trigger-subscriptions";
@@ -117,7 +126,10 @@ async fn a_session_subscribes_to_what_its_runner_offers() {
         (json!({ "triggerType": "none:such" }), 422),
         (json!({ "triggerType": "work:only" }), 422),
         (json!({ "triggerType": "github:push" }), 400),
-        (json!({ "triggerType": "github:push", "params": { "repo": "a" }, "filters": [{ "field": "nope", "value": 1 }] }), 400),
+        (
+            json!({ "triggerType": "github:push", "params": { "repo": "a" }, "filters": [{ "field": "nope", "value": 1 }] }),
+            400,
+        ),
         (json!({ "triggerType": "time:cron", "params": { "cron": "61 * * * *" } }), 400),
     ] {
         let answer = ana.browser.post(path, body.clone()).await;
@@ -172,14 +184,18 @@ async fn a_listener_starts_a_session_and_hands_it_the_trigger() {
     let (ana, bob) = (server.user("ana").await, server.user("bob").await);
     let mut box1 = machine(&server, &ana).await;
     let path = "/api/runners/r1/trigger-listeners";
-    let body = json!({ "triggerType": "github:push", "params": { "repo": "x" }, "prompt": "Review it", "cwd": "/work/pizza" });
+    let body =
+        json!({ "triggerType": "github:push", "params": { "repo": "x" }, "prompt": "Review it", "cwd": "/work/pizza" });
     let made = ana.browser.post(path, body).await.body;
     let id = made["listenerId"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
     assert_eq!(ana.browser.get(path).await.body["listeners"][0]["prompt"], "Review it");
     assert_eq!(bob.browser.put(&format!("{path}/{id}"), json!({ "prompt": "x" })).await.status, StatusCode::FORBIDDEN);
 
     let fire = format!("/api/sessions/runner-listener:{id}/trigger");
-    assert_eq!(bob.browser.post(&fire, json!({ "type": "github:push", "payload": {} })).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        bob.browser.post(&fire, json!({ "type": "github:push", "payload": {} })).await.status,
+        StatusCode::NOT_FOUND
+    );
     let request = ana.browser.post(&fire, json!({ "type": "github:push", "payload": { "prompt": "of Ana" } }));
     let work = async {
         let new = box1
@@ -189,7 +205,9 @@ async fn a_listener_starts_a_session_and_hands_it_the_trigger() {
             })
             .await;
         assert_eq!((new.cwd.as_deref(), new.prompt), (Some("/work/pizza"), None));
-        box1.emit::<from_client::SessionReady>(&pizzapi_protocol::relay::SessionRef { session_id: new.session_id.clone() });
+        box1.emit::<from_client::SessionReady>(&pizzapi_protocol::relay::SessionRef {
+            session_id: new.session_id.clone(),
+        });
         let mut agent = ana.modern_agent(new.session_id.as_str()).await;
         let command = agent.command().await;
         (new.session_id, agent, json!(command))
@@ -224,8 +242,12 @@ async fn a_sign_in_comes_back_to_the_session_that_asked_once() {
         .await;
     assert_eq!((callback.code.as_str(), callback.oauth_state.as_deref()), ("c0de", Some("o")));
     assert_eq!(server.get(&path("s1")).await.status, StatusCode::CONFLICT);
-    let hostile = server.get("/api/mcp-oauth-callback?error=x&error_description=%3Cscript%3Ealert(1)%3C/script%3E").await;
+    let hostile =
+        server.get("/api/mcp-oauth-callback?error=x&error_description=%3Cscript%3Ealert(1)%3C/script%3E").await;
     assert_eq!(hostile.status, StatusCode::BAD_REQUEST);
-    assert!(!hostile.text.contains("<script>") && hostile.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
+    assert!(
+        !hostile.text.contains("<script>")
+            && hostile.header("content-security-policy").unwrap().starts_with("default-src 'none'")
+    );
     assert_eq!(server.get("/api/mcp-oauth-callback?code=x&state=zzz").await.status, StatusCode::BAD_REQUEST);
 }

@@ -43,7 +43,10 @@ async fn a_webhook_is_its_owners_and_tells_its_secret_once() {
     assert_eq!((&changed["webhook"]["name"], &changed["webhook"]["eventFilter"]), (&json!("CI 2"), &Value::Null));
     let rotated = ana.post(&format!("{path}/rotate-secret"), Value::Null).await.body;
     let fresh = rotated["webhook"]["secret"].as_str().unwrap();
-    assert_eq!(fire(&server, &id, "{}", &[("x-webhook-signature", &sign(&secret, &["{}"]))]).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        fire(&server, &id, "{}", &[("x-webhook-signature", &sign(&secret, &["{}"]))]).await.status,
+        StatusCode::UNAUTHORIZED
+    );
     assert_eq!(fire(&server, &id, "{}", &[("x-webhook-signature", &sign(fresh, &["{}"]))]).await.code(), "no_runner");
     let path_of_db = server.app().config.database_path();
     if server.app().config.database_url.is_none() {
@@ -67,7 +70,8 @@ async fn s38_unsigned_changed_old_and_repeated_calls_are_refused() {
         (at, nonce.to_owned(), signature)
     };
     let send = async |(at, nonce, signature): (String, String, String), body: &str| {
-        let headers = [("x-webhook-signature", signature.as_str()), ("x-webhook-timestamp", &at), ("x-webhook-nonce", &nonce)];
+        let headers =
+            [("x-webhook-signature", signature.as_str()), ("x-webhook-timestamp", &at), ("x-webhook-nonce", &nonce)];
         fire(&server, &id, body, &headers).await
     };
     assert_eq!(fire(&server, &id, body, &[]).await.status, StatusCode::UNAUTHORIZED);
@@ -95,7 +99,8 @@ async fn an_accepted_call_becomes_one_session_with_the_prompt_given_once() {
     let server = TestServer::start().await;
     let ana = server.user("ana").await;
     let mut box1 = ana.runner("r1", "a-long-enough-secret").await;
-    box1.find("runner_registered", |event| matches!(event, runner::FromServer::RunnerRegistered(_)).then_some(())).await;
+    box1.find("runner_registered", |event| matches!(event, runner::FromServer::RunnerRegistered(_)).then_some(()))
+        .await;
     let made = json!({ "name": "CI", "source": "ci", "runnerId": "r1", "cwd": "/work/pizza", "prompt": "Fix it" });
     let (id, secret) = webhook(&ana.browser, made).await;
     let body = r#"{"type":"done","prompt":"build 7"}"#;
@@ -124,7 +129,8 @@ async fn a_call_for_a_runner_that_is_away_waits_for_it() {
     let server = TestServer::start().await;
     let ana = server.user("ana").await;
     let mut box1 = ana.runner("r1", "a-long-enough-secret").await;
-    box1.find("runner_registered", |event| matches!(event, runner::FromServer::RunnerRegistered(_)).then_some(())).await;
+    box1.find("runner_registered", |event| matches!(event, runner::FromServer::RunnerRegistered(_)).then_some(()))
+        .await;
     let (id, secret) = webhook(&ana.browser, json!({ "name": "CI", "source": "ci", "runnerId": "r1" })).await;
     drop(box1);
     let fired = fire(&server, &id, "{}", &[("x-webhook-signature", &sign(&secret, &["{}"]))]).await;

@@ -68,7 +68,8 @@ async fn nothing_sent_right_after_connecting_is_lost() {
             agent.send(said(text));
         }
         agent.acked(3).await;
-        let mut tab = ana.tab_with(json!({"protocolVersion": 1, "capabilities": pizzapi_protocol::PeerCapabilities::ALL})).await;
+        let mut tab =
+            ana.tab_with(json!({"protocolVersion": 1, "capabilities": pizzapi_protocol::PeerCapabilities::ALL})).await;
         let (frames, _) = tab.open(&agent.session, None).await;
         assert_eq!(frames.iter().map(|frame| frame.seq.unwrap().0).collect::<Vec<_>>(), [1, 2, 3]);
     }
@@ -82,7 +83,8 @@ async fn only_the_newest_of_a_flood_waits_and_the_whole_message_comes_last() {
     agent.snapshot(&[]).await;
     let mut tab = ana.tab().await;
     tab.open(&agent.session, None).await;
-    let message = |text: &str| json!({"role": "assistant", "content": [{"type": "text", "text": text}], "timestamp": 5});
+    let message =
+        |text: &str| json!({"role": "assistant", "content": [{"type": "text", "text": text}], "timestamp": 5});
     agent.send(json!({"type": "message_start", "message": message("")}));
     for n in 0..500 {
         agent.send(json!({"type": "message_update", "message": message(&"y".repeat(n)), "assistantMessageEvent": {"type": "text_delta", "contentIndex": 0, "delta": "y"}}));

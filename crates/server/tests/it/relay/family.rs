@@ -47,7 +47,10 @@ async fn a_child_tells_its_parent_and_cannot_pretend_to_be_another() {
     let stranger = ana.agent("stranger").await;
     let send = SendTrigger { token: stranger.token.clone(), trigger: trigger("parent", "t2") };
     let reply = stranger.peer.call::<relay::from_client::SessionTrigger>(&send).await;
-    assert_eq!(reply.error.as_deref(), Some("Sender is no longer a child of the target session (linked relationship is broken or stale)"));
+    assert_eq!(
+        reply.error.as_deref(),
+        Some("Sender is no longer a child of the target session (linked relationship is broken or stale)")
+    );
 }
 
 #[tokio::test]
@@ -84,7 +87,12 @@ async fn sessions_of_different_users_cannot_talk() {
     let (ana, bob) = (server.user("ana").await, server.user("bob").await);
     let _target = ana.agent("target").await;
     let mut sender = bob.agent("sender").await;
-    let message = SendSessionMessage { token: sender.token.clone(), target_session_id: "target".into(), message: "hi".to_owned(), deliver_as: None };
+    let message = SendSessionMessage {
+        token: sender.token.clone(),
+        target_session_id: "target".into(),
+        message: "hi".to_owned(),
+        deliver_as: None,
+    };
     sender.peer.emit::<relay::from_client::SessionMessage>(&message);
     let error = sender
         .peer
@@ -111,7 +119,11 @@ async fn a_child_that_is_done_is_cleaned_up() {
                 _ => None,
             })
             .await;
-        child.peer.emit::<relay::from_client::SessionEnd>(&relay::SessionEnd { session_id: None, token: child.token.clone(), reason: None });
+        child.peer.emit::<relay::from_client::SessionEnd>(&relay::SessionEnd {
+            session_id: None,
+            token: child.token.clone(),
+            reason: None,
+        });
     };
     let (reply, ()) = tokio::join!(parent.peer.call::<relay::from_client::CleanupChildSession>(&cleanup), ending);
     assert_eq!((reply.ok, reply.pending), (true, None), "{reply:?}");

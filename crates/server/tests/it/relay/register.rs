@@ -12,7 +12,9 @@ async fn a_session_is_registered_under_the_id_it_asked_for() {
     assert_eq!(agent.session, "0198-s1");
     assert_eq!(agent.token.len(), 64);
     assert!(agent.registered.share_url.ends_with("/session/0198-s1"), "{}", agent.registered.share_url);
-    assert!(agent.registered.supports_session_trigger_ack && agent.registered.is_ephemeral && agent.registered.collab_mode);
+    assert!(
+        agent.registered.supports_session_trigger_ack && agent.registered.is_ephemeral && agent.registered.collab_mode
+    );
     assert_eq!(agent.registered.epoch.unwrap().0, 1);
 }
 
@@ -32,11 +34,14 @@ async fn refusals_have_the_published_words() {
     let server = TestServer::start().await;
     let ana = server.user("ana").await;
     let url = server.running.url();
-    let mut peer: Peer<relay::FromServer> = Peer::connect(pizzapi_socket_client::Config::new(&url), json!({"apiKey": "0".repeat(64)}));
+    let mut peer: Peer<relay::FromServer> =
+        Peer::connect(pizzapi_socket_client::Config::new(&url), json!({"apiKey": "0".repeat(64)}));
     assert_eq!(peer.rejected().await, "unauthorized");
     let mut peer: Peer<relay::FromServer> = Peer::connect(pizzapi_socket_client::Config::new(&url), json!({}));
     assert_eq!(peer.rejected().await, "unauthorized");
-    let config = pizzapi_socket_client::Config::new(&url).header("origin", "https://evil.example").header("cookie", &ana.browser.cookie);
+    let config = pizzapi_socket_client::Config::new(&url)
+        .header("origin", "https://evil.example")
+        .header("cookie", &ana.browser.cookie);
     let mut peer: Peer<viewer::FromServer> = Peer::connect(config, json!({"apiKey": ana.key}));
     assert_eq!(peer.rejected().await, "forbidden: untrusted origin");
 }
@@ -79,7 +84,11 @@ async fn a_takeover_keeps_viewers_log_and_numbers() {
 
     // The one before is inert.
     first.send(said("late"));
-    first.peer.emit::<relay::from_client::SessionEnd>(&relay::SessionEnd { session_id: None, token: first.token.clone(), reason: None });
+    first.peer.emit::<relay::from_client::SessionEnd>(&relay::SessionEnd {
+        session_id: None,
+        token: first.token.clone(),
+        reason: None,
+    });
     second.say("three").await;
     assert_eq!(tab.durable().await, (3, said("three")));
     drop(first);
@@ -138,7 +147,11 @@ async fn the_list_shows_a_session_from_its_registration_to_its_end() {
         })
         .await;
     assert_eq!(status.session_name.as_deref(), Some("named"));
-    agent.peer.emit::<relay::from_client::SessionEnd>(&relay::SessionEnd { session_id: None, token: agent.token.clone(), reason: None });
+    agent.peer.emit::<relay::from_client::SessionEnd>(&relay::SessionEnd {
+        session_id: None,
+        token: agent.token.clone(),
+        reason: None,
+    });
     hub.find("removed", |event| match event {
         hub::FromServer::SessionRemoved(removed) if removed.session_id == "s1" => Some(()),
         _ => None,

@@ -24,7 +24,10 @@ async fn what_was_stored_is_not_stored_twice() {
     again.say("four again").await;
     let mut tab = ana.tab().await;
     let (frames, _) = tab.open(&again.session, None).await;
-    let texts: Vec<String> = frames.iter().map(|frame| frame.event.to::<serde_json::Value>().unwrap()["text"].as_str().unwrap().to_owned()).collect();
+    let texts: Vec<String> = frames
+        .iter()
+        .map(|frame| frame.event.to::<serde_json::Value>().unwrap()["text"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(texts, ["one", "two", "three", "four"]);
 }
 

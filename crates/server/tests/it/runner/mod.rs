@@ -201,8 +201,10 @@ async fn service_messages_carry_the_session_they_really_come_from() {
         api::session(server.app(), "s1").await.unwrap().unwrap().runner_id.is_some()
     })
     .await;
-    let envelope: ServiceEnvelope =
-        serde_json::from_value(json!({"serviceId": "git", "type": "git_status", "requestId": "q", "sessionId": "forged", "payload": {}})).unwrap();
+    let envelope: ServiceEnvelope = serde_json::from_value(
+        json!({"serviceId": "git", "type": "git_status", "requestId": "q", "sessionId": "forged", "payload": {}}),
+    )
+    .unwrap();
     tab.peer.emit::<viewer::from_client::ServiceMessage>(&envelope);
     let got = machine
         .find("the message", |event| match event {

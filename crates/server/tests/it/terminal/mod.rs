@@ -2,7 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use pizzapi_protocol::terminal::{self, TerminalData, TerminalExit, TerminalRef, ViewerTerminalInput, ViewerTerminalResize};
+use pizzapi_protocol::terminal::{
+    self, TerminalData, TerminalExit, TerminalRef, ViewerTerminalInput, ViewerTerminalResize,
+};
 use pizzapi_protocol::{PeerCapabilities, runner};
 use pizzapi_server::socket::api;
 
@@ -27,9 +29,11 @@ async fn text(page: &mut Peer<terminal::FromServer>, wanted: &str) {
 async fn a_terminal_starts_once_and_shows_everybody_what_was_there() {
     let server = TestServer::start().await;
     let ana = server.user("ana").await;
-    let mut machine = ana.runner_with("r1", "secret", |register| register.capabilities = Some(PeerCapabilities::ALL)).await;
+    let mut machine =
+        ana.runner_with("r1", "secret", |register| register.capabilities = Some(PeerCapabilities::ALL)).await;
     machine.find("registered", |event| matches!(event, runner::FromServer::RunnerRegistered(_)).then_some(())).await;
-    let id = api::create_terminal(server.app(), &ana.browser.user_id, "r1", Some("/work".to_owned()), 0, 0).await.unwrap();
+    let id =
+        api::create_terminal(server.app(), &ana.browser.user_id, "r1", Some("/work".to_owned()), 0, 0).await.unwrap();
     let (mut first, mut second) = (ana.terminal(id.as_str()).await, ana.terminal(id.as_str()).await);
     let resize = ViewerTerminalResize { terminal_id: None, cols: Some(100.0), rows: Some(30.0) };
     first.emit::<terminal::from_client::TerminalResize>(&resize);
@@ -54,7 +58,12 @@ async fn a_terminal_starts_once_and_shows_everybody_what_was_there() {
     assert_eq!(started, 1, "one shell, not two");
     machine.emit::<runner::from_client::TerminalReady>(&TerminalRef { terminal_id: id.clone() });
     let say = |bytes: &[u8]| {
-        machine.emit::<runner::from_client::TerminalData>(&TerminalData { terminal_id: id.clone(), data: STANDARD.encode(bytes), offset: None, replay: None });
+        machine.emit::<runner::from_client::TerminalData>(&TerminalData {
+            terminal_id: id.clone(),
+            data: STANDARD.encode(bytes),
+            offset: None,
+            replay: None,
+        });
     };
     // A character in two halves.
     let umlaut = "ü".as_bytes();
@@ -64,7 +73,10 @@ async fn a_terminal_starts_once_and_shows_everybody_what_was_there() {
     text(&mut second, "ü").await;
     let mut late = ana.terminal(id.as_str()).await;
     text(&mut late, "ü").await;
-    late.emit::<terminal::from_client::TerminalInput>(&ViewerTerminalInput { terminal_id: None, data: STANDARD.encode("ls\n") });
+    late.emit::<terminal::from_client::TerminalInput>(&ViewerTerminalInput {
+        terminal_id: None,
+        data: STANDARD.encode("ls\n"),
+    });
     machine.find("input", |event| matches!(event, runner::FromServer::TerminalInput(_)).then_some(())).await;
     machine.emit::<runner::from_client::TerminalExit>(&TerminalExit { terminal_id: id.clone(), exit_code: 3 });
     for page in [&mut first, &mut second, &mut late] {

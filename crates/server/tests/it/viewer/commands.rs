@@ -1,5 +1,7 @@
 use pizzapi_protocol::viewer::{self, ViewerInput};
-use pizzapi_protocol::{CancelCommand, CommandKind, CommandReceipt, CommandState, ErrorCode, Exec, ExecResult, Maybe, Open, RawJson, relay};
+use pizzapi_protocol::{
+    CancelCommand, CommandKind, CommandReceipt, CommandState, ErrorCode, Exec, ExecResult, Maybe, Open, RawJson, relay,
+};
 
 use crate::sockets::{Agent, Tab, modern, resuming};
 use crate::support::TestServer;
@@ -86,7 +88,8 @@ async fn words_wait_for_a_session_that_is_away_and_arrive_in_order() {
     let mut tab = ana.tab().await;
     tab.open(&session, None).await;
     drop(agent);
-    crate::support::wait_until("the session is away", || async { server.app().live.routes.relay(&session).is_none() }).await;
+    crate::support::wait_until("the session is away", || async { server.app().live.routes.relay(&session).is_none() })
+        .await;
     for id in ["a", "b", "c"] {
         assert!(tab.peer.call::<viewer::from_client::Input>(&input(id, id)).await);
     }
@@ -157,7 +160,13 @@ async fn a_remote_command_is_answered_to_whoever_asked() {
             _ => None,
         })
         .await;
-    let answer = |id: &str| ExecResult { id: id.into(), ok: true, command: "get_commands".to_owned(), result: Maybe::Value(RawJson::from(serde_json::json!({"commands": []}))), error: None };
+    let answer = |id: &str| ExecResult {
+        id: id.into(),
+        ok: true,
+        command: "get_commands".to_owned(),
+        result: Maybe::Value(RawJson::from(serde_json::json!({"commands": []}))),
+        error: None,
+    };
     agent.peer.emit::<relay::from_client::ExecResult>(&answer(asked.id.as_str()));
     agent.peer.emit::<relay::from_client::ExecResult>(&answer("unknown"));
     let result = |event| match event {
@@ -165,11 +174,18 @@ async fn a_remote_command_is_answered_to_whoever_asked() {
         _ => None,
     };
     assert_eq!(asker.peer.find("the answer", result).await.as_str(), "e1");
-    assert_eq!(other.peer.find("an answer", result).await.as_str(), "unknown", "only what nobody asked for goes to everybody");
+    assert_eq!(
+        other.peer.find("an answer", result).await.as_str(),
+        "unknown",
+        "only what nobody asked for goes to everybody"
+    );
 
     // Without a session there is an answer too.
     drop(agent);
-    crate::support::wait_until("the session is away", || async { server.app().live.routes.relay(&"s1".into()).is_none() }).await;
+    crate::support::wait_until("the session is away", || async {
+        server.app().live.routes.relay(&"s1".into()).is_none()
+    })
+    .await;
     asker.peer.emit::<viewer::from_client::Exec>(&exec("e2"));
     let refused = asker
         .peer

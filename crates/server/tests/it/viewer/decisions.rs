@@ -1,5 +1,6 @@
 use pizzapi_protocol::{
-    AnswerDecision, CommandKind, Decision, DecisionDetail, DecisionKind, DecisionOption, DecisionOutcome, ErrorCode, RaiseDecision, hub, relay, viewer,
+    AnswerDecision, CommandKind, Decision, DecisionDetail, DecisionKind, DecisionOption, DecisionOutcome, ErrorCode,
+    RaiseDecision, hub, relay, viewer,
 };
 use serde_json::json;
 
@@ -22,7 +23,15 @@ fn decision(id: &str) -> Decision {
 }
 
 fn answer(id: &str, option: &str) -> AnswerDecision {
-    AnswerDecision { decision_id: id.into(), session_id: Some("s1".into()), option: option.to_owned(), text: None, edits: None, composed_at: None, command_id: None }
+    AnswerDecision {
+        decision_id: id.into(),
+        session_id: Some("s1".into()),
+        option: option.to_owned(),
+        text: None,
+        edits: None,
+        composed_at: None,
+        command_id: None,
+    }
 }
 
 #[tokio::test]

@@ -55,7 +55,11 @@ async fn fifty_switches_show_nothing_of_another_session() {
                 let of = frame.generation.unwrap().0;
                 assert!(of >= newest, "a frame of switch {of} after one of switch {newest}");
                 newest = of;
-                assert_eq!(frame.session_id.as_ref(), Some(&sessions[(of as usize + 1) % 2]), "frame of the wrong session");
+                assert_eq!(
+                    frame.session_id.as_ref(),
+                    Some(&sessions[(of as usize + 1) % 2]),
+                    "frame of the wrong session"
+                );
                 None
             }
             viewer::FromServer::Hydrated(hydrated) if hydrated.generation == generation => {
@@ -105,8 +109,15 @@ async fn a_long_transcript_comes_in_pages() {
     let (frames, _) = tab.open(&agent.session, None).await;
     let state: serde_json::Value = frames[0].event.to().unwrap();
     assert_eq!(state["state"]["messages"].as_array().unwrap().len(), 50);
-    assert_eq!((state["state"]["totalMessages"].as_u64(), state["state"]["oldestLoadedIndex"].as_u64()), (Some(120), Some(70)));
-    tab.peer.emit::<viewer::from_client::LoadMessages>(&LoadMessages { session_id: agent.session.clone(), before: Some(70.0), limit: Some(50.0) });
+    assert_eq!(
+        (state["state"]["totalMessages"].as_u64(), state["state"]["oldestLoadedIndex"].as_u64()),
+        (Some(120), Some(70))
+    );
+    tab.peer.emit::<viewer::from_client::LoadMessages>(&LoadMessages {
+        session_id: agent.session.clone(),
+        before: Some(70.0),
+        limit: Some(50.0),
+    });
     let page = tab
         .peer
         .find("the page", |event| match event {
@@ -123,7 +134,11 @@ async fn an_ended_session_can_still_be_read() {
     let ana = server.user("ana").await;
     let mut agent = ana.agent("s1").await;
     agent.snapshot(&["kept"]).await;
-    agent.peer.emit::<relay::from_client::SessionEnd>(&relay::SessionEnd { session_id: None, token: agent.token.clone(), reason: None });
+    agent.peer.emit::<relay::from_client::SessionEnd>(&relay::SessionEnd {
+        session_id: None,
+        token: agent.token.clone(),
+        reason: None,
+    });
     let mut hub = ana.hub().await;
     hub.find("an empty list", |event| match event {
         pizzapi_protocol::hub::FromServer::Sessions(list) if list.sessions.is_empty() => Some(()),
@@ -157,8 +172,10 @@ async fn a_viewer_behind_a_cut_connection_catches_up() {
     let mut agent = ana.agent("s1").await;
     agent.snapshot(&[]).await;
     let config = pizzapi_socket_client::Config::new(&chaos.url).header("cookie", &ana.browser.cookie);
-    let mut peer: Peer<viewer::FromServer> =
-        Peer::connect(config, json!({"protocolVersion": 1, "capabilities": pizzapi_protocol::PeerCapabilities::ALL, "sessionId": "s1", "generation": 1}));
+    let mut peer: Peer<viewer::FromServer> = Peer::connect(
+        config,
+        json!({"protocolVersion": 1, "capabilities": pizzapi_protocol::PeerCapabilities::ALL, "sessionId": "s1", "generation": 1}),
+    );
     peer.connected().await;
     peer.find("hydrated", |event| matches!(event, viewer::FromServer::Hydrated(_)).then_some(())).await;
     chaos.cut();
